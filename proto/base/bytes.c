@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/* Immutable counted bytes. */
+#include "base/bytes.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+
+static struct xd_bytes *init(struct xd_bytes *bytes,
+                             const void *data,
+                             size_t size,
+                             void (*release)(void *))
+{
+    bytes->data = data;
+    bytes->size = size;
+    atomic_init(&bytes->refs, 1);
+    bytes->release = release;
+    bytes->hint = NULL;
+    return bytes;
+}
+
+enum xd_err xd_bytes_room(size_t size, uint8_t **room, struct xd_bytes **out)
+{
+    if (size > SIZE_MAX - sizeof(struct xd_bytes)) {
+        return XD_ERR_NOMEM;
+    }
+    struct xd_bytes *bytes = xd_alloc(sizeof *bytes + size);
+    if (!bytes) {
+        return XD_ERR_NOMEM;
+    }
+    *room = (uint8_t *)(bytes + 1);
+    *out = init(bytes, *room, size, NULL);
+    return XD_OK;
+}
+
+enum xd_err xd_bytes_copy(const void *data, size_t size, struct xd_bytes **out)
+{
+    uint8_t *room;
+    enum xd_err err = xd_bytes_room(size, &room, out);
+    if (!err && size) {
+        memcpy(room, data, size);
+    }
+    return err;
+}
+
+enum xd_err xd_bytes_text(const char *text, struct xd_bytes **out)
+{
+    return xd_bytes_copy(text, strlen(text), out);
+}
+
+/* Stands for "wrapped, and nothing to do at the end": NULL is taken by bytes that lie
+ * behind their header. */
+static void release_nothing(void *hint)
+{
+    (void)hint;
+}
+
+enum xd_err xd_bytes_wrap(const void *data,
+                          size_t size,
+                          void (*release)(void *hint),
+                          void *hint,
+                          struct xd_bytes **out)
+{
+    struct xd_bytes *bytes = xd_alloc(sizeof *bytes);
+    if (!bytes) {
+        return XD_ERR_NOMEM;
+    }
+    *out = init(bytes, data, size, release ? release : release_nothing);
+    bytes->hint = hint;
+    return XD_OK;
+}
+
+static void release_whole(void *hint)
+{
+    xd_bytes_unref(hint);
+}
+
+enum xd_err xd_bytes_slice(struct xd_bytes *whole,
+                           size_t offset,
+                           size_t size,
+                           struct xd_bytes **out)
+{
+    xd_assert(offset <= whole->size && size <= whole->size - offset);
+    const uint8_t *data = whole->data ? whole->data + offset : NULL;
+    enum xd_err err = xd_bytes_wrap(data, size, release_whole, whole, out);
+    if (!err) {
+        xd_bytes_ref(whole);
+    }
+    return err;
+}
+
+struct xd_bytes *xd_bytes_ref(struct xd_bytes *bytes)
+{
+    if (bytes) {
+        /* Relaxed: who takes a reference holds one, so nothing is learnt from the count.
+         */
+        atomic_fetch_add_explicit(&bytes->refs, 1, memory_order_relaxed);
+    }
+    return bytes;
+}
+
+static void destroy(struct xd_bytes *bytes)
+{
+    if (bytes->release) {
+        bytes->release(bytes->hint);
+    }
+    xd_free(bytes);
+}
+
+void xd_bytes_unref(struct xd_bytes *bytes)
+{
+    if (!bytes) {
+        return;
+    }
+    /* The only holder cannot be raced, so the usual end needs no read-modify-write; the
+     * acquire pairs with the release of whoever dropped the others. */
+    if (atomic_load_explicit(&bytes->refs, memory_order_acquire) == 1 ||
+        atomic_fetch_sub_explicit(&bytes->refs, 1, memory_order_acq_rel) == 1) {
+        destroy(bytes);
+    }
+}
+
+bool xd_bytes_equal(const struct xd_bytes *a, const struct xd_bytes *b)
+{
+    if (a == b || !a || !b) {
+        return a == b;
+    }
+    return a->size == b->size && (a->size == 0 || memcmp(a->data, b->data, a->size) == 0);
+}
+
+bool xd_bytes_is(const struct xd_bytes *bytes, const char *text)
+{
+    size_t size = strlen(text);
+    return bytes && bytes->size == size &&
+           (size == 0 || memcmp(bytes->data, text, size) == 0);
+}

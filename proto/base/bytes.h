@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/* Immutable counted bytes: payloads are passed on by reference, never copied. Installed.
+ */
+#ifndef XD_BASE_BYTES_H
+#define XD_BASE_BYTES_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+/* `data` and `size` may be read by whoever holds a reference; nothing in it changes while
+ * one is held. References may be taken and dropped from any thread; the release function
+ * runs in the thread that drops the last one. */
+struct xd_bytes {
+    const uint8_t *data; /* NULL only when size is 0 */
+    size_t size;
+    atomic_size_t refs;
+    void (*release)(void *hint); /* NULL when the bytes lie behind this struct */
+    void *hint;
+};
+
+/* A copy of `size` bytes at `data` (NULL allowed when 0), in one allocation with its
+ * header. Returns one reference in *out. Errors: XD_ERR_NOMEM. */
+enum xd_err xd_bytes_copy(const void *data,
+                          size_t size,
+                          struct xd_bytes **out) XD_MUST_USE;
+
+/* The same of a text without its NUL. */
+enum xd_err xd_bytes_text(const char *text, struct xd_bytes **out) XD_MUST_USE;
+
+/* Room for `size` bytes to be filled through *room before the bytes are shown to anybody
+ * else. */
+enum xd_err xd_bytes_room(size_t size, uint8_t **room, struct xd_bytes **out) XD_MUST_USE;
+
+/* Takes `data` where it lies; `release(hint)` is called once, when the last reference
+ * goes (NULL: never needed). On failure nothing is taken and release is not called. */
+enum xd_err xd_bytes_wrap(const void *data,
+                          size_t size,
+                          void (*release)(void *hint),
+                          void *hint,
+                          struct xd_bytes **out) XD_MUST_USE;
+
+/* `size` bytes of `whole` from `offset`, without a copy; shares `whole`. The range must
+ * lie inside (asserted). */
+enum xd_err xd_bytes_slice(struct xd_bytes *whole,
+                           size_t offset,
+                           size_t size,
+                           struct xd_bytes **out) XD_MUST_USE;
+
+/* One more reference; gives back `bytes`, NULL for NULL. */
+struct xd_bytes *xd_bytes_ref(struct xd_bytes *bytes);
+
+/* One reference less; NULL allowed. */
+void xd_bytes_unref(struct xd_bytes *bytes);
+
+/* Same content? NULL equals only NULL. */
+bool xd_bytes_equal(const struct xd_bytes *a, const struct xd_bytes *b);
+
+/* Is the content this text? False for NULL. */
+bool xd_bytes_is(const struct xd_bytes *bytes, const char *text);
+
+#endif

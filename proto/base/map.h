@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/* An intrusive hash map keyed by bytes: items hold the link, the map holds only the
+ * buckets. */
+#ifndef XD_BASE_MAP_H
+#define XD_BASE_MAP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+/* The key lies in the item (or lives as long as it) and does not change while the item is
+ * in the map. */
+struct xd_map_item {
+    struct xd_map_item *next;
+    const void *key;
+    uint32_t key_size, hash;
+};
+
+struct xd_map {
+    struct xd_map_item **buckets;
+    size_t count, bucket_count; /* a power of two, or 0 */
+    uint64_t seed; /* against chosen collisions: random at the edge, fixed in tests */
+};
+
+void xd_map_init(struct xd_map *map, uint64_t seed);
+void xd_map_fini(struct xd_map *map); /* the items stay the caller's */
+
+/* Room for `more` adds that cannot fail. */
+enum xd_err xd_map_reserve(struct xd_map *map, size_t more) XD_MUST_USE;
+
+/* Room must have been reserved, and the key must not be there yet (both asserted). */
+void xd_map_add(struct xd_map *map,
+                struct xd_map_item *item,
+                const void *key,
+                size_t key_size);
+struct xd_map_item *xd_map_get(const struct xd_map *map,
+                               const void *key,
+                               size_t key_size);
+void xd_map_remove(struct xd_map *map, struct xd_map_item *item);
+
+/* Walk in no particular order: first with NULL, then with what came back; NULL at the
+ * end. The item given back may be removed before the next call only through `next`
+ * fetched ahead. */
+struct xd_map_item *xd_map_next(const struct xd_map *map, const struct xd_map_item *item);
+
+#endif

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/* A task, its payload frames and its result as every folder sees them; plain data with
+ * counted bytes. */
+#ifndef XD_BASE_TASK_H
+#define XD_BASE_TASK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/id.h"
+
+/* What a task's body is. Numbers are on the wire. */
+enum xd_format {
+    XD_FORMAT_R = 1,   /* R serialization */
+    XD_FORMAT_CALL = 2 /* a callee's name; its frames are the arguments, in order */
+};
+
+/* What a payload frame is for. Numbers are on the wire. */
+enum xd_frame_role {
+    XD_FRAME_BODY = 1,    /* what the format says */
+    XD_FRAME_OBJECT = 2,  /* one object of a registered class: has a class tag */
+    XD_FRAME_SEGMENT = 3, /* the bytes of a large plain vector of the body */
+    XD_FRAME_SETUP = 4    /* a session's serial configuration */
+};
+
+/* How a task ended. Numbers are on the wire. */
+#define XD_OUTCOME_LIST(X)                                                               \
+    X(DONE, 1, "done")     /* there is a value */                                        \
+    X(FAILED, 2, "failed") /* the task's code reported an error */                       \
+    X(LOST, 3, "lost")     /* its worker is gone */                                      \
+    X(CANCELLED, 4, "cancelled")                                                         \
+    X(EXPIRED, 5, "expired")         /* its time was over */                             \
+    X(REJECTED, 6, "rejected")       /* the broker would not take it */                  \
+    X(BROKER_GONE, 7, "broker_gone") /* the session ended first; never on the wire */
+
+enum xd_outcome {
+#define XD_OUTCOME_ENUM(code, number, name) XD_OUTCOME_##code = number,
+    XD_OUTCOME_LIST(XD_OUTCOME_ENUM)
+#undef XD_OUTCOME_ENUM
+};
+
+const char *xd_outcome_name(
+    enum xd_outcome outcome); /* "done"; "unknown" outside the list */
+
+/* One payload frame: bytes, or a reference to bytes that travel as chunks. */
+struct xd_frame {
+    struct xd_bytes *bytes; /* NULL exactly when `ref` is set */
+    struct xd_bytes *tag;   /* class tag; NULL: none */
+    struct xd_bytes *name;  /* of a named argument; NULL: none */
+    struct xd_ref ref;
+    uint64_t size; /* of the payload, in bytes, either way */
+    uint8_t role;  /* enum xd_frame_role */
+    uint32_t codec;
+};
+
+struct xd_task {
+    struct xd_task_id id;
+    enum xd_format format;
+    bool everywhere, hold;
+    uint32_t timeout_ms; /* 0: none */
+    uint32_t min_workers, part;
+    struct xd_bytes *callee; /* format call; else NULL */
+    struct xd_frame *frames;
+    size_t frame_count;
+};
+
+struct xd_result {
+    struct xd_task_id id;
+    uint32_t part, parts;
+    enum xd_outcome outcome;
+    struct xd_bytes *error; /* NULL: none */
+    uint64_t run_ns;
+    struct xd_frame *frames;
+    size_t frame_count;
+};
+
+/* Drop the references and zero; NULL and zeroed allowed. */
+void xd_frame_clear(struct xd_frame *frame);
+void xd_frames_free(struct xd_frame *frames,
+                    size_t count); /* clears each and frees the array */
+void xd_task_clear(struct xd_task *task);
+void xd_result_clear(struct xd_result *result);
+
+/* A second owner of the same bytes: takes references, allocates the array. On failure
+ * *out is untouched. */
+enum xd_err xd_frames_share(const struct xd_frame *frames,
+                            size_t count,
+                            struct xd_frame **out) XD_MUST_USE;
+
+/* The sum of the sizes of the frames whose bytes are here (references not counted). */
+size_t xd_frames_bytes(const struct xd_frame *frames, size_t count);
+
+#endif

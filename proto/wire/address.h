@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/* Where brokers are found: default directory, the endpoints derived from one address,
+ * checks of a directory. */
+#ifndef XD_WIRE_ADDRESS_H
+#define XD_WIRE_ADDRESS_H
+
+#include <stddef.h>
+
+#include "base/err.h"
+
+#define XD_ADDRESS_MAX_BYTES 256u
+
+/* The default address, "ipc://DIR/broker": DIR is $XDG_RUNTIME_DIR/crossdock, else
+ * /run/crossdock for root, else TMPDIR/crossdock-UID. Nothing is created. `out` has
+ * XD_ADDRESS_MAX_BYTES. Errors: XD_ERR_TOO_LARGE when the path would not fit a unix
+ * socket (107 bytes). */
+enum xd_err xd_address_default(char *out, struct xd_error *error) XD_MUST_USE;
+
+/* Is this an address this build can dial or listen on? ipc:// with an absolute path of at
+ * most 99 bytes, so that ".workers" behind it still fits a unix socket. tcp gives
+ * XD_ERR_UNSUPPORTED until keys exist; abstract names are refused. */
+enum xd_err xd_address_check(const char *address, struct xd_error *error) XD_MUST_USE;
+
+/* ".workers" and ".bulk" beside an ipc address. `out` has XD_ADDRESS_MAX_BYTES. */
+enum xd_err xd_address_beside(const char *address,
+                              const char *suffix,
+                              char *out,
+                              struct xd_error *error) XD_MUST_USE;
+
+/* Broker side: make the directory of an ipc address, 0700, if it is missing; refuse one
+ * that is not ours or is open to others. Client side (`create` 0): refuse a directory
+ * that is neither ours nor root's; one that is not there is XD_ERR_TIMEOUT, as is a
+ * broker that does not answer. */
+enum xd_err xd_address_directory(const char *address,
+                                 int create,
+                                 struct xd_error *error) XD_MUST_USE;
+
+#endif

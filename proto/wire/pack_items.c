@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: MIT */
+/* Tasks, results, ids and frames into an envelope; and how much room they take there. */
+#include "wire/pack_items.h"
+
+#include <string.h>
+
+ProtobufCBinaryData xd_pack_view(const void *data, size_t size)
+{
+    ProtobufCBinaryData bytes = {.len = size};
+    memcpy(&bytes.data, &data, sizeof bytes.data); /* protobuf-c wants it writable */
+    return bytes;
+}
+
+enum xd_err xd_pack_text(const struct xd_bytes *text,
+                         size_t limit,
+                         ProtobufCBinaryData *out)
+{
+    if (!text) {
+        return XD_OK;
+    }
+    if (text->size > limit) {
+        return XD_ERR_TOO_LARGE;
+    }
+    *out = xd_pack_view(text->data, text->size);
+    return XD_OK;
+}
+
+enum xd_err xd_pack_name(const struct xd_bytes *name, ProtobufCBinaryData *out)
+{
+    return xd_pack_text(name, XD_NAME_MAX_BYTES, out);
+}
+
+enum xd_err xd_pack_payload(struct xd_packer *packer, struct xd_bytes *bytes)
+{
+    struct xd_frames *out = packer->out;
+    if (!bytes) {
+        return XD_ERR_INVALID;
+    }
+    if (out->count == XD_FRAMES_MAX ||
+        bytes->size > XD_MESSAGE_MAX_BYTES - packer->payload_bytes) {
+        return XD_ERR_TOO_LARGE;
+    }
+    packer->payload_bytes += bytes->size;
+    out->items[out->count++] = xd_bytes_ref(bytes);
+    return XD_OK;
+}
+
+static enum xd_err put_frame(struct xd_packer *packer,
+                             const struct xd_frame *frame,
+                             Xd__Pb__Frame *out)
+{
+    xd__pb__frame__init(out);
+    out->role = frame->role;
+    out->codec = frame->codec;
+    enum xd_err err = xd_pack_name(frame->tag, &out->class_tag);
+    if (!err) {
+        err = xd_pack_name(frame->name, &out->name);
+    }
+    if (err) {
+        return err;
+    }
+    if (xd_ref_is_set(frame->ref)) {
+        out->owner = frame->ref.owner.n;
+        out->counter = frame->ref.counter;
+        out->size = frame->size;
+        return XD_OK;
+    }
+    out->size = frame->bytes ? frame->bytes->size : 0;
+    return xd_pack_payload(packer, frame->bytes);
+}
+
+/* An array of `count` structs and one of pointers to them, as protobuf-c wants repeated
+ * messages. */
+static enum xd_err make_array(struct xd_packer *packer,
+                              size_t count,
+                              size_t size,
+                              char **items,
+                              void ***list)
+{
+    char *first = xd_arena_alloc(&packer->arena, count * size);
+    void **pointers = xd_arena_alloc(&packer->arena, count * sizeof(*pointers));
+    if (!first || !pointers) {
+        return XD_ERR_NOMEM;
+    }
+    for (size_t i = 0; i < count; i++) {
+        pointers[i] = first + i * size;
+    }
+    *items = first;
+    *list = pointers;
+    return XD_OK;
+}
+
+static enum xd_err put_frames(struct xd_packer *packer,
+                              const struct xd_frame *frames,
+                              size_t count,
+                              Xd__Pb__Frame ***out)
+{
+    if (count == 0) {
+        return XD_OK;
+    }
+    if (count > XD_FRAMES_MAX - 1 - packer->descriptors) {
+        return XD_ERR_TOO_LARGE;
+    }
+    packer->descriptors += count;
+    char *items;
+    void **list;
+    enum xd_err err = make_array(packer, count, sizeof(Xd__Pb__Frame), &items, &list);
+    for (size_t i = 0; !err && i < count; i++) {
+        err = put_frame(packer, &frames[i], list[i]);
+    }
+    if (!err) {
+        *out = (Xd__Pb__Frame **)list;
+    }
+    return err;
+}
+
+static enum xd_err put_task(struct xd_packer *packer,
+                            const struct xd_task *task,
+                            Xd__Pb__Task *out)
+{
+    xd__pb__task__init(out);
+    out->id = xd_pack_view(task->id.bytes, sizeof task->id.bytes);
+    out->format = task->format;
+    out->timeout_ms = task->timeout_ms;
+    out->everywhere = task->everywhere;
+    out->min_workers = task->min_workers;
+    out->part = task->part;
+    out->hold = task->hold;
+    out->n_frames = task->frame_count;
+    enum xd_err err = xd_pack_name(task->callee, &out->callee);
+    return err ? err : put_frames(packer, task->frames, task->frame_count, &out->frames);
+}
+
+enum xd_err xd_pack_tasks(struct xd_packer *packer,
+                          const struct xd_msg *msg,
+                          Xd__Pb__Envelope *out)
+{
+    size_t count = msg->tasks.count;
+    if (count == 0 || (msg->kind == XD_KIND_SUBMIT && !msg->tasks.profile)) {
+        return XD_ERR_INVALID;
+    }
+    if (count > XD_TASKS_MAX) {
+        return XD_ERR_TOO_LARGE;
+    }
+    char *items;
+    void **list;
+    enum xd_err err = make_array(packer, count, sizeof(Xd__Pb__Task), &items, &list);
+    for (size_t i = 0; !err && i < count; i++) {
+        err = put_task(packer, &msg->tasks.tasks[i], list[i]);
+    }
+    if (!err) {
+        out->n_tasks = count;
+        out->tasks = (Xd__Pb__Task **)list;
+        err = xd_pack_name(msg->tasks.profile, &out->profile);
+    }
+    return err;
+}
+
+static enum xd_err put_result(struct xd_packer *packer,
+                              const struct xd_result *result,
+                              Xd__Pb__Result *out)
+{
+    xd__pb__result__init(out);
+    out->id = xd_pack_view(result->id.bytes, sizeof result->id.bytes);
+    out->part = result->part;
+    out->parts = result->parts;
+    out->outcome = result->outcome;
+    out->run_ns = result->run_ns;
+    out->n_frames = result->frame_count;
+    enum xd_err err = xd_pack_text(result->error, XD_TEXT_MAX_BYTES, &out->error);
+    return err ? err
+               : put_frames(packer, result->frames, result->frame_count, &out->frames);
+}
+
+enum xd_err xd_pack_results(struct xd_packer *packer,
+                            const struct xd_msg *msg,
+                            Xd__Pb__Envelope *out)
+{
+    size_t count = msg->results.count;
+    if (count == 0) {
+        return XD_ERR_INVALID;
+    }
+    if (count > XD_TASKS_MAX) {
+        return XD_ERR_TOO_LARGE;
+    }
+    if (msg->results.has_started) {
+        out->started =
+            xd_pack_view(msg->results.started.bytes, sizeof msg->results.started);
+    }
+    char *items;
+    void **list;
+    enum xd_err err = make_array(packer, count, sizeof(Xd__Pb__Result), &items, &list);
+    for (size_t i = 0; !err && i < count; i++) {
+        err = put_result(packer, &msg->results.results[i], list[i]);
+    }
+    if (!err) {
+        out->n_results = count;
+        out->results = (Xd__Pb__Result **)list;
+    }
+    return err;
+}
+
+enum xd_err xd_pack_ids(struct xd_packer *packer,
+                        const struct xd_msg *msg,
+                        Xd__Pb__Envelope *out)
+{
+    size_t count = msg->ids.count;
+    if (count == 0) {
+        return msg->kind == XD_KIND_RECALLED ? XD_OK : XD_ERR_INVALID;
+    }
+    if (count > XD_TASKS_MAX) {
+        return XD_ERR_TOO_LARGE;
+    }
+    out->ids = xd_arena_alloc(&packer->arena, count * sizeof(*out->ids));
+    if (!out->ids) {
+        return XD_ERR_NOMEM;
+    }
+    for (size_t i = 0; i < count; i++) {
+        out->ids[i] = xd_pack_view(msg->ids.ids[i].bytes, sizeof msg->ids.ids[i].bytes);
+    }
+    out->n_ids = count;
+    return XD_OK;
+}
+
+/* What the fields take at most, tags and lengths included: every field of Frame but the
+ * two names; every field of Task, of Result but the texts. */
+#define FRAME_BYTES ((size_t)48)
+#define TASK_BYTES ((size_t)64)
+#define RESULT_BYTES ((size_t)72)
+
+static size_t size_of(const struct xd_bytes *bytes)
+{
+    return bytes ? bytes->size : 0;
+}
+
+static size_t frames_envelope_bytes(const struct xd_frame *frames, size_t count)
+{
+    size_t sum = count * FRAME_BYTES;
+    for (size_t i = 0; i < count; i++) {
+        sum += size_of(frames[i].tag) + size_of(frames[i].name);
+    }
+    return sum;
+}
+
+size_t xd_task_envelope_bytes(const struct xd_task *task)
+{
+    return TASK_BYTES + size_of(task->callee) +
+           frames_envelope_bytes(task->frames, task->frame_count);
+}
+
+size_t xd_result_envelope_bytes(const struct xd_result *result)
+{
+    return RESULT_BYTES + size_of(result->error) +
+           frames_envelope_bytes(result->frames, result->frame_count);
+}

@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: MIT */
+/* Builders of bytes, frames, tasks, results and one message of every kind. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "xdt.h"
+
+static void must(enum xd_err err)
+{
+    if (err) {
+        fprintf(stderr, "a builder failed: %s\n", xd_err_text(err));
+        abort();
+    }
+}
+
+struct xd_bytes *xdt_bytes(const void *data, size_t size)
+{
+    struct xd_bytes *bytes = NULL;
+    must(xd_bytes_copy(data, size, &bytes));
+    return bytes;
+}
+
+struct xd_bytes *xdt_text(const char *text)
+{
+    return xdt_bytes(text, strlen(text));
+}
+
+struct xd_bytes *xdt_filled(size_t size, uint8_t value)
+{
+    uint8_t *room;
+    struct xd_bytes *bytes = NULL;
+    must(xd_bytes_room(size, &room, &bytes));
+    memset(room, value, size);
+    return bytes;
+}
+
+static void *make_array(size_t count, size_t size)
+{
+    void *array = xd_calloc(count, size);
+    must(array ? XD_OK : XD_ERR_NOMEM);
+    return array;
+}
+
+/* The number, and behind it bytes that spread, as random ids would. */
+struct xd_task_id xdt_id(unsigned n)
+{
+    struct xd_task_id id;
+    for (unsigned i = 0; i < sizeof id.bytes; i++) {
+        id.bytes[i] = (uint8_t)(i < 4 ? n >> (8 * i) : n * 31u + i * 7u);
+    }
+    return id;
+}
+
+struct xd_frame xdt_body(const char *text)
+{
+    return (struct xd_frame){
+        .bytes = xdt_text(text),
+        .size = strlen(text),
+        .role = XD_FRAME_BODY,
+    };
+}
+
+struct xd_frame xdt_object(const char *tag, const char *text)
+{
+    struct xd_frame frame = xdt_body(text);
+    frame.role = XD_FRAME_OBJECT;
+    frame.tag = xdt_text(tag);
+    return frame;
+}
+
+struct xd_frame xdt_reference(uint64_t owner, uint64_t counter, uint64_t size)
+{
+    return (struct xd_frame){
+        .ref = {{owner}, counter},
+        .size = size,
+        .role = XD_FRAME_SEGMENT,
+    };
+}
+
+struct xd_frame *xdt_frames(const struct xd_frame *frames, size_t count)
+{
+    struct xd_frame *array = make_array(count, sizeof *array);
+    memcpy(array, frames, count * sizeof *array);
+    return array;
+}
+
+static struct xd_frame body_of(size_t size, uint8_t value)
+{
+    return (struct xd_frame){
+        .bytes = xdt_filled(size, value),
+        .size = size,
+        .role = XD_FRAME_BODY,
+    };
+}
+
+struct xd_task xdt_task(unsigned n, const char *callee, size_t size)
+{
+    struct xd_frame body = body_of(size, (uint8_t)n);
+    return (struct xd_task){
+        .id = xdt_id(n),
+        .format = callee ? XD_FORMAT_CALL : XD_FORMAT_R,
+        .callee = callee ? xdt_text(callee) : NULL,
+        .frames = xdt_frames(&body, 1),
+        .frame_count = 1,
+    };
+}
+
+struct xd_result xdt_result(unsigned n, enum xd_outcome outcome, const char *body)
+{
+    struct xd_result result = {.id = xdt_id(n), .outcome = outcome};
+    if (body) {
+        struct xd_frame frame = xdt_body(body);
+        result.frames = xdt_frames(&frame, 1);
+        result.frame_count = 1;
+    }
+    if (outcome != XD_OUTCOME_DONE) {
+        result.error = xdt_text("it did not work");
+    }
+    return result;
+}
+
+void xdt_batch(enum xd_kind kind, size_t count, size_t size, struct xd_msg *out)
+{
+    *out = (struct xd_msg){.kind = kind};
+    if (kind == XD_KIND_RESULT) {
+        out->results.count = count;
+        out->results.results = make_array(count, sizeof(struct xd_result));
+        for (unsigned i = 0; i < count; i++) {
+            struct xd_frame body = body_of(size, (uint8_t)i);
+            struct xd_result *result = &out->results.results[i];
+            *result = xdt_result(i, XD_OUTCOME_DONE, NULL);
+            result->frames = xdt_frames(&body, 1);
+            result->frame_count = 1;
+        }
+        return;
+    }
+    out->tasks.profile = kind == XD_KIND_SUBMIT ? xdt_text("default") : NULL;
+    out->tasks.count = count;
+    out->tasks.tasks = make_array(count, sizeof(struct xd_task));
+    for (unsigned i = 0; i < count; i++) {
+        out->tasks.tasks[i] = xdt_task(i, "echo", size);
+    }
+}
+
+/* ---- one sample for each kind ---- */
+
+static const struct xd_token token = {{0xa0,
+                                       0xa1,
+                                       0xa2,
+                                       0xa3,
+                                       0xa4,
+                                       0xa5,
+                                       0xa6,
+                                       0xa7,
+                                       0xa8,
+                                       0xa9,
+                                       0xaa,
+                                       0xab,
+                                       0xac,
+                                       0xad,
+                                       0xae,
+                                       0xaf}};
+
+static void sample_hello(struct xd_msg *out)
+{
+    out->hello = (struct xd_hello){
+        .role = XD_ROLE_WORKER,
+        .min_version = 1,
+        .max_version = 1,
+        .session = {7},
+        .token = token,
+        .lane = XD_LANE_BULK,
+        .software = xdt_text("libcrossdock 0.1.0"),
+        .host = xdt_text("host-1 boot-1"),
+        .pid = 4711,
+        .owner = {3},
+    };
+}
+
+static void sample_hello_ok(struct xd_msg *out)
+{
+    out->hello_ok = (struct xd_hello_ok){
+        .version = 1,
+        .session = {7},
+        .token = token,
+        .worker_endpoint = xdt_text("ipc:///run/crossdock/broker.workers"),
+        .bulk_endpoint = xdt_text("ipc:///run/crossdock/broker.bulk"),
+        .software = xdt_text("crossdock-broker 0.1.0"),
+        .heartbeat_ms = 1000,
+        .lost_ms = 3000,
+        .budget_tasks = 100000,
+        .budget_bytes = 1u << 30,
+    };
+}
+
+static void sample_ready(struct xd_msg *out)
+{
+    struct xd_bytes **handlers = make_array(2, sizeof(*handlers));
+    handlers[0] = xdt_text("echo");
+    handlers[1] = xdt_text("stats::rnorm");
+    out->ready = (struct xd_ready){
+        .profile = xdt_text("default"),
+        .formats = 1u << XD_FORMAT_R | 1u << XD_FORMAT_CALL,
+        .handlers = handlers,
+        .handler_count = 2,
+        .hold = 4,
+    };
+}
+
+static void sample_submit(struct xd_msg *out)
+{
+    struct xd_frame frames[] = {xdt_body("hi"), xdt_object("sqlite3", "DB")};
+    struct xd_frame large[] = {xdt_reference(7, 1, 5000000)};
+    frames[1].name = xdt_text("data");
+    frames[1].codec = 2;
+    struct xd_task *tasks = make_array(2, sizeof *tasks);
+    tasks[0] = (struct xd_task){
+        .id = xdt_id(1),
+        .format = XD_FORMAT_CALL,
+        .callee = xdt_text("echo"),
+        .timeout_ms = 2500,
+        .frames = xdt_frames(frames, 2),
+        .frame_count = 2,
+    };
+    tasks[1] = (struct xd_task){
+        .id = xdt_id(2),
+        .format = XD_FORMAT_R,
+        .everywhere = true,
+        .min_workers = 2,
+        .frames = xdt_frames(large, 1),
+        .frame_count = 1,
+    };
+    out->ack = 3;
+    out->tasks.profile = xdt_text("default");
+    out->tasks.tasks = tasks;
+    out->tasks.count = 2;
+}
+
+static void sample_task(struct xd_msg *out)
+{
+    struct xd_task *tasks = make_array(2, sizeof *tasks);
+    tasks[0] = xdt_task(1, "echo", 3);
+    tasks[1] = xdt_task(2, NULL, 2);
+    tasks[1].everywhere = tasks[1].hold = true;
+    tasks[1].part = 1;
+    out->tasks.tasks = tasks;
+    out->tasks.count = 2;
+}
+
+static void sample_result(struct xd_msg *out)
+{
+    struct xd_result *results = make_array(2, sizeof *results);
+    results[0] = xdt_result(1, XD_OUTCOME_DONE, "42");
+    results[0].run_ns = 1500000;
+    results[1] = xdt_result(2, XD_OUTCOME_FAILED, NULL);
+    results[1].part = 1;
+    results[1].parts = 2;
+    out->accepted = 9;
+    out->results.results = results;
+    out->results.count = 2;
+    out->results.has_started = true;
+    out->results.started = xdt_id(3);
+}
+
+static void sample_ids(struct xd_msg *out)
+{
+    struct xd_task_id *ids = make_array(2, sizeof *ids);
+    ids[0] = xdt_id(1);
+    ids[1] = xdt_id(2);
+    out->ids.ids = ids;
+    out->ids.count = 2;
+    if (out->kind == XD_KIND_CANCEL) {
+        out->ids.level = XD_CANCEL_INTERRUPT;
+    }
+    if (out->kind == XD_KIND_BUSY) {
+        out->ids.scope = XD_SCOPE_CLIENT;
+        out->ids.retry_after_ms = 250;
+    }
+}
+
+static void sample_event(struct xd_msg *out)
+{
+    out->event = (struct xd_event){
+        .id = xdt_id(1),
+        .part = 1,
+        .kind = xdt_text("progress"),
+        .bytes = xdt_text("50%"),
+    };
+}
+
+static void sample_error(struct xd_msg *out)
+{
+    bool is_bye = out->kind == XD_KIND_BYE;
+    out->error.code = is_bye ? XD_OK : XD_ERR_FORBIDDEN;
+    out->error.text =
+        xdt_text(is_bye ? "idle for 60 s" : "role client may not send READY");
+    out->error.kind = is_bye ? 0 : XD_KIND_READY;
+}
+
+static void sample_chunk(struct xd_msg *out)
+{
+    out->chunk = (struct xd_chunk){
+        .ref = {{7}, 1},
+        .reader = {8},
+        .offset = 1048576,
+        .bytes = xdt_text("chunk"),
+    };
+}
+
+static void sample_credit(struct xd_msg *out)
+{
+    out->credit = (struct xd_credit){.ref = {{7}, 1}, .reader = {8}, .chunks = 8};
+}
+
+static void sample_admin(struct xd_msg *out)
+{
+    struct xd_bytes **args = make_array(2, sizeof(*args));
+    args[0] = xdt_text("default");
+    args[1] = xdt_text("");
+    out->admin = (struct xd_admin){
+        .verb = xdt_text("status"),
+        .ticket = 5,
+        .args = args,
+        .arg_count = 2,
+        .answer = true,
+        .code = XD_ERR_NOT_FOUND,
+        .text = xdt_text("no such profile"),
+    };
+}
+
+void xdt_sample(enum xd_kind kind, struct xd_msg *out)
+{
+    *out = (struct xd_msg){.kind = kind};
+    switch (kind) {
+    case XD_KIND_HELLO:
+        sample_hello(out);
+        break;
+    case XD_KIND_HELLO_OK:
+        sample_hello_ok(out);
+        break;
+    case XD_KIND_READY:
+        sample_ready(out);
+        break;
+    case XD_KIND_SUBMIT:
+        sample_submit(out);
+        break;
+    case XD_KIND_TASK:
+        sample_task(out);
+        break;
+    case XD_KIND_RESULT:
+        sample_result(out);
+        break;
+    case XD_KIND_STARTED:
+    case XD_KIND_CANCEL:
+    case XD_KIND_RECALL:
+    case XD_KIND_RECALLED:
+    case XD_KIND_BUSY:
+        sample_ids(out);
+        break;
+    case XD_KIND_EVENT:
+        sample_event(out);
+        break;
+    case XD_KIND_ERROR:
+    case XD_KIND_BYE:
+        sample_error(out);
+        break;
+    case XD_KIND_CHUNK:
+        sample_chunk(out);
+        break;
+    case XD_KIND_CREDIT:
+        sample_credit(out);
+        break;
+    case XD_KIND_ADMIN:
+        sample_admin(out);
+        break;
+    case XD_KIND_ACCEPTED:
+        out->accepted = 300;
+        break;
+    case XD_KIND_ACK:
+        out->ack = 64;
+        break;
+    case XD_KIND_HEARTBEAT:
+        break;
+    }
+}

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+/* Addresses and the directories they lie in. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "wire/address.h"
+#include "xdt.h"
+
+static struct xd_error error;
+static char out[XD_ADDRESS_MAX_BYTES];
+
+Test(address, only_absolute_ipc_paths_are_usable)
+{
+    static const struct {
+        const char *address;
+        enum xd_err err;
+    } rows[] = {
+        {"ipc:///run/crossdock/broker", XD_OK},
+        {"ipc:///a", XD_OK},
+        {"ipc://relative", XD_ERR_INVALID},
+        {"ipc://@abstract", XD_ERR_INVALID},
+        {"ipc:///run/", XD_ERR_INVALID},
+        {"ipc:///", XD_ERR_INVALID},
+        {"ipc://", XD_ERR_INVALID},
+        {"ipc://*", XD_ERR_INVALID},
+        {"tcp://127.0.0.1:5555", XD_ERR_UNSUPPORTED},
+        {"inproc://x", XD_ERR_INVALID},
+        {"ws://x", XD_ERR_INVALID},
+        {"/run/x", XD_ERR_INVALID},
+        {"", XD_ERR_INVALID},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        error.text[0] = '\0';
+        cr_assert_eq(xd_address_check(rows[i].address, &error),
+                     rows[i].err,
+                     "row %zu",
+                     i);
+        cr_assert_eq(error.text[0] != '\0', rows[i].err != XD_OK, "row %zu", i);
+        cr_assert_eq(xd_address_check(rows[i].address, NULL), rows[i].err);
+    }
+}
+
+/* "ipc://" and a path of `size` bytes. */
+static void make_long(size_t size)
+{
+    memset(out, 'p', sizeof out);
+    memcpy(out, "ipc:///", 7);
+    out[6 + size] = '\0';
+}
+
+Test(address, every_endpoint_beside_a_usable_address_fits_a_socket)
+{
+    char beside[XD_ADDRESS_MAX_BYTES];
+    make_long(99);
+    cr_assert_eq(xd_address_check(out, &error), XD_OK);
+    cr_assert_eq(xd_address_beside(out, ".workers", beside, &error), XD_OK);
+    cr_assert_eq(strlen(beside), 6 + 107);
+    make_long(100);
+    cr_assert_eq(xd_address_check(out, &error), XD_ERR_TOO_LARGE);
+    cr_assert_eq(xd_address_beside(out, ".workers", beside, &error), XD_ERR_TOO_LARGE);
+}
+
+Test(address, the_others_lie_beside_it)
+{
+    cr_assert_eq(xd_address_beside("ipc:///r/b", ".bulk", out, &error), XD_OK);
+    cr_assert_str_eq(out, "ipc:///r/b.bulk");
+    cr_assert_eq(xd_address_beside("tcp://x", ".bulk", out, &error), XD_ERR_INVALID);
+    cr_assert_str_eq(out, "ipc:///r/b.bulk", "untouched");
+}
+
+Test(address, the_default_is_in_the_runtime_directory)
+{
+    setenv("XDG_RUNTIME_DIR", "/run/user/7", 1);
+    cr_assert_eq(xd_address_default(out, &error), XD_OK);
+    cr_assert_str_eq(out, "ipc:///run/user/7/crossdock/broker");
+}
+
+Test(address, without_a_runtime_directory_it_depends_on_the_user)
+{
+    char expected[64];
+    unsetenv("XDG_RUNTIME_DIR");
+    setenv("TMPDIR", "/var/tmp", 1);
+    snprintf(expected,
+             sizeof expected,
+             "ipc:///var/tmp/crossdock-%lu/broker",
+             (unsigned long)geteuid());
+    cr_assert_eq(xd_address_default(out, &error), XD_OK);
+    cr_assert_str_eq(out, geteuid() ? expected : "ipc:///run/crossdock/broker");
+}
+
+Test(address, a_relative_runtime_directory_is_not_used)
+{
+    setenv("XDG_RUNTIME_DIR", "here", 1);
+    cr_assert_eq(xd_address_default(out, &error), XD_OK);
+    cr_assert_null(strstr(out, "here"));
+}
+
+Test(address, a_runtime_directory_that_is_too_long_is_an_error)
+{
+    char path[400];
+    for (size_t size = 99; size < sizeof path; size += 100) {
+        memset(path, 'x', size);
+        path[0] = '/';
+        path[size] = '\0';
+        setenv("XDG_RUNTIME_DIR", path, 1);
+        strcpy(out, "same");
+        cr_assert_eq(xd_address_default(out, &error), XD_ERR_TOO_LARGE);
+        cr_assert_str_eq(out, "same");
+    }
+}
+
+static struct xdt_dir dir;
+
+static const char *inside(const char *rest)
+{
+    snprintf(out, sizeof out, "ipc://%s/%s", dir.path, rest);
+    return out;
+}
+
+Test(address, the_broker_makes_its_directory_for_itself_only)
+{
+    struct stat found;
+    char path[128];
+    xdt_dir_make(&dir);
+    snprintf(path, sizeof path, "%s/new", dir.path);
+    cr_assert_eq(xd_address_directory(inside("new/broker"), 1, &error), XD_OK);
+    cr_assert_eq(stat(path, &found), 0);
+    cr_assert_eq(found.st_mode & 07777, 0700);
+    cr_assert_eq(xd_address_directory(inside("new/broker"), 1, &error), XD_OK);
+    cr_assert_eq(xd_address_directory(inside("new/broker"), 0, &error), XD_OK);
+    rmdir(path);
+    xdt_dir_remove(&dir);
+}
+
+Test(address, a_directory_open_to_others_is_refused_by_the_broker)
+{
+    xdt_dir_make(&dir);
+    cr_assert_eq(chmod(dir.path, 0755), 0);
+    cr_assert_eq(xd_address_directory(inside("broker"), 1, &error), XD_ERR_FORBIDDEN);
+    cr_assert_not_null(strstr(error.text, "0755"));
+    cr_assert_eq(xd_address_directory(inside("broker"), 0, &error), XD_OK);
+    xdt_dir_remove(&dir);
+}
+
+Test(address, a_missing_directory_is_a_broker_that_does_not_answer)
+{
+    xdt_dir_make(&dir);
+    cr_assert_eq(xd_address_directory(inside("none/broker"), 0, &error), XD_ERR_TIMEOUT);
+    cr_assert_eq(xd_address_directory(inside("a/b/broker"), 1, &error), XD_ERR_SYSTEM);
+    xdt_dir_remove(&dir);
+}
+
+Test(address, a_file_or_a_link_is_no_directory)
+{
+    char path[128];
+    xdt_dir_make(&dir);
+    snprintf(path, sizeof path, "%s/link", dir.path);
+    cr_assert_eq(symlink(dir.path, path), 0);
+    cr_assert_eq(xd_address_directory(inside("link/broker"), 1, &error),
+                 XD_ERR_FORBIDDEN);
+    cr_assert_eq(xd_address_directory(inside("link/broker"), 0, &error),
+                 XD_ERR_FORBIDDEN);
+    xdt_dir_remove(&dir);
+}
+
+Test(address, a_directory_of_root_is_good_for_clients_only)
+{
+    cr_assert_eq(xd_address_directory("ipc:///broker", 0, &error), XD_OK);
+    cr_assert_eq(xd_address_directory("ipc:///broker", 1, &error), XD_ERR_FORBIDDEN);
+}
+
+Test(address, somebody_elses_directory_is_refused)
+{
+    xdt_dir_make(&dir);
+    if (chown(dir.path, 12345, (gid_t)-1) != 0) {
+        xdt_dir_remove(&dir);
+        cr_skip_test("only root can give a directory away");
+    }
+    cr_assert_eq(xd_address_directory(inside("broker"), 1, &error), XD_ERR_FORBIDDEN);
+    cr_assert_eq(xd_address_directory(inside("broker"), 0, &error), XD_ERR_FORBIDDEN);
+    cr_assert_not_null(strstr(error.text, "12345"));
+    xdt_dir_remove(&dir);
+}
