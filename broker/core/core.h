@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/* The dispatcher: one event in, actions out. The only header that broker/io includes from
+ * core (with event.h and action.h). No socket, clock, log, protobuf or CZMQ below this
+ * folder. */
+#ifndef XDB_CORE_CORE_H
+#define XDB_CORE_CORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/time.h"
+#include "core/action.h"
+#include "core/event.h"
+
+struct xdb_core;
+
+/* Times in nanoseconds; a budget of 0 means none. xdb_config_default() fills in
+ * DESIGN.md's table. */
+struct xdb_core_config {
+    xd_time heartbeat, suspect,
+        lost; /* silence: when to beat, when to stop dispatching, when it is lost */
+    xd_time kill_after;   /* from a running task's interrupt to the end of its process */
+    xd_time accept_delay; /* ACCEPTED waits this long for a result to ride on */
+    xd_time hold_budget;  /* predicted work that may lie ahead at one worker */
+    xd_time hold_below;   /* tasks predicted longer than this are never sent ahead */
+    xd_time recall_after; /* a worker this long in one task while others idle gives held
+                             ones back */
+    uint64_t client_tasks, client_bytes, profile_tasks, profile_bytes, broker_tasks,
+        broker_bytes;
+    uint32_t retry_after_ms; /* what BUSY says */
+    uint64_t seed;           /* of the hash tables */
+};
+
+void xdb_config_default(struct xdb_core_config *config);
+
+/* Errors: XD_ERR_NOMEM. */
+enum xd_err xdb_core_new(const struct xdb_core_config *config,
+                         struct xdb_core **out) XD_MUST_USE;
+void xdb_core_free(struct xdb_core *core);
+
+/* Clears `actions`, takes one event and fills them. The only error is XD_ERR_NOMEM, and
+ * then nothing has changed and nothing was taken; a bad peer is an action. Events about a
+ * session or task that is unknown (late messages) are counted and ignored, or answered
+ * with ERROR not_found where a client asked. */
+enum xd_err xdb_core_step(struct xdb_core *core,
+                          struct xdb_event *event,
+                          struct xdb_actions *actions) XD_MUST_USE;
+
+/* When the next TICK is due at the latest; XD_NEVER when nothing waits for time. A late
+ * tick is like an exact one. */
+xd_time xdb_core_deadline(const struct xdb_core *core);
+
+/* May this session read the payload `ref`? True when it is the worker that holds a lease
+ * on a task with that reference, or the client whose unacknowledged result has it. (io
+ * keeps the table of open streams.) Linear in the leases of the one, the unacknowledged
+ * results of the other: ask once per stream, not per chunk. */
+bool xdb_core_may_read(const struct xdb_core *core,
+                       struct xd_session_id session,
+                       struct xd_ref ref);
+
+/* Walks all invariants; returns NULL when they hold, else a static text naming the broken
+ * one. Slow. */
+const char *xdb_core_check(const struct xdb_core *core);
+
+/* Counters since the start and gauges of now: X(field, "name", what it counts). */
+#define XDB_STATS_LIST(X)                                                                \
+    X(submitted, "submitted", "tasks offered by clients")                                \
+    X(accepted, "accepted", "of them taken")                                             \
+    X(refused, "refused", "of them over budget")                                         \
+    X(done, "done", "ended with a value")                                                \
+    X(failed, "failed", "ended with the task's error")                                   \
+    X(lost, "lost", "ended because the worker was lost")                                 \
+    X(cancelled, "cancelled", "ended by cancel")                                         \
+    X(expired, "expired", "ended by their time limit")                                   \
+    X(rejected, "rejected", "ended because the broker would not take them")              \
+    X(orphaned, "orphaned", "dropped because their client is gone")                      \
+    X(dispatched, "dispatched", "sent to a worker, each time")                           \
+    X(returned, "returned", "came back from a worker unstarted")                         \
+    X(stale, "stale", "results, events and ids that named nothing of the sender's")      \
+    X(queued, "queued", "now waiting")                                                   \
+    X(leased, "leased", "now at workers")                                                \
+    X(unacked, "unacked", "results now held until the client acknowledges")              \
+    X(bytes, "bytes", "now accounted, payloads and records")                             \
+    X(clients, "clients", "client sessions now")                                         \
+    X(workers, "workers", "worker sessions now")                                         \
+    X(profiles, "profiles", "profiles now")
+
+struct xdb_stats {
+#define XDB_STATS_FIELD(field, name, text) uint64_t field;
+    XDB_STATS_LIST(XDB_STATS_FIELD)
+#undef XDB_STATS_FIELD
+};
+
+void xdb_core_stats(const struct xdb_core *core, struct xdb_stats *out);
+
+/* What there is, for status: called once per profile / worker, in no particular order.
+ * Names are not NUL-ended. */
+struct xdb_profile_view {
+    const struct xd_bytes *name;
+    bool bound, round_robin;
+    uint64_t queued, leased, workers, done, bytes,
+        homeless; /* homeless: queued tasks that no worker here fits */
+};
+struct xdb_worker_view {
+    struct xd_session_id session, owner;
+    const struct xd_bytes *profile;
+    const char *state; /* "idle", "busy", "suspect", "stuck", "blocked" */
+    uint64_t leased, done;
+};
+struct xdb_client_view {
+    struct xd_session_id session;
+    uint64_t open, unacked, bytes;
+};
+void xdb_core_each_profile(const struct xdb_core *core,
+                           void (*visit)(void *context,
+                                         const struct xdb_profile_view *view),
+                           void *context);
+void xdb_core_each_worker(const struct xdb_core *core,
+                          void (*visit)(void *context,
+                                        const struct xdb_worker_view *view),
+                          void *context);
+void xdb_core_each_client(const struct xdb_core *core,
+                          void (*visit)(void *context,
+                                        const struct xdb_client_view *view),
+                          void *context);
+
+/* How often each row of each state table was taken in this process, for the tests'
+ * coverage of them: calls visit(table, row, text, hits) for all rows. */
+void xdb_core_each_row(
+    const struct xdb_core *core,
+    void (*visit)(void *context, const char *table, const char *row, uint64_t hits),
+    void *context);
+
+#endif

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+/* The end of every step: bring waiting tasks and willing workers together. */
+#include "core/inside.h"
+
+static void fill_task(struct xdb_action *action, struct xdb_task *task, bool ahead)
+{
+    struct xdb_task *source = task->barrier != NULL ? task->barrier : task;
+    action->room.task = (struct xd_task){
+        .id = task->key.id,
+        .format = task->shape->format,
+        .everywhere = task->barrier != NULL,
+        .hold = ahead,
+        .timeout_ms = source->timeout_ms,
+        .part = task->barrier != NULL ? task->part : 0,
+        .callee = task->shape->callee,
+        .frames = xdb_task_frames(source),
+        .frame_count = source->frame_count,
+    };
+}
+
+/* False without room for the action: nothing changed, the next step goes on. */
+static bool send(struct xdb_core *core,
+                 struct xdb_worker *worker,
+                 struct xdb_task *task,
+                 bool ahead)
+{
+    if (xdb_action_reserve(core, 1) != XD_OK) {
+        core->starved = true;
+        return false;
+    }
+    xdb_task_unqueue(core, task);
+    xdb_task_move(core, task, XDB_MOVE_SEND, ahead ? XDB_TASK_HELD : XDB_TASK_RUNNING);
+    xdb_worker_add_lease(core, worker, task, ahead);
+    core->counters.dispatched++;
+    fill_task(xdb_action_push(core, XDB_ACTION_SEND_TASK, &worker->session), task, ahead);
+    return true;
+}
+
+/* A part pinned to it goes first and only when it is idle. */
+static struct xdb_task *next_task(const struct xdb_worker *worker)
+{
+    if (!xd_list_is_empty(&worker->own)) {
+        struct xdb_task *first = XD_ITEM(worker->own.next, struct xdb_task, place);
+        if (first->barrier != NULL) {
+            return worker->state == XDB_WORKER_IDLE ? first : NULL;
+        }
+    }
+    return worker->profile->policy->next(worker);
+}
+
+static void serve_worker(struct xdb_core *core, struct xdb_worker *worker)
+{
+    bool sent = true;
+    while (sent && xdb_worker_takes_tasks(worker)) {
+        bool idle = worker->state == XDB_WORKER_IDLE;
+        struct xdb_task *task = next_task(worker);
+        sent = task != NULL && (idle || xdb_hold_allows(core, worker, task)) &&
+               send(core, worker, task, !idle);
+    }
+}
+
+static void serve_idle(struct xdb_core *core, struct xdb_offer *offer)
+{
+    while (!xd_list_is_empty(&offer->idle)) {
+        struct xdb_worker *worker = XD_ITEM(offer->idle.next, struct xdb_worker, ready);
+        struct xdb_task *task = next_task(worker);
+        if (task == NULL || !send(core, worker, task, false)) {
+            return;
+        }
+    }
+}
+
+/* Round the busy ones, one each; who takes no more leaves the ring until its next
+ * result. */
+static void serve_ahead(struct xdb_core *core, struct xdb_offer *offer)
+{
+    while (!xd_list_is_empty(&offer->ahead)) {
+        struct xdb_worker *worker = XD_ITEM(offer->ahead.next, struct xdb_worker, ready);
+        struct xdb_task *task = next_task(worker);
+        if (task == NULL) {
+            return;
+        }
+        if (!xdb_hold_allows(core, worker, task)) {
+            xd_list_remove(&worker->ready);
+            continue;
+        }
+        if (!send(core, worker, task, true)) {
+            return;
+        }
+        if (!xd_list_is_empty(&worker->ready)) {
+            xd_list_remove(&worker->ready);
+            xd_list_push_back(&offer->ahead, &worker->ready);
+        }
+    }
+}
+
+static void serve_awake(struct xdb_core *core)
+{
+    while (!core->starved && !xd_list_is_empty(&core->awake)) {
+        struct xdb_worker *worker = XD_ITEM(core->awake.next, struct xdb_worker, awake);
+        serve_worker(core, worker);
+        if (!core->starved) {
+            xd_list_remove(&worker->awake);
+        }
+    }
+}
+
+static void serve_hungry(struct xdb_core *core)
+{
+    while (!core->starved && !xd_list_is_empty(&core->hungry)) {
+        struct xdb_offer *offer = XD_ITEM(core->hungry.next, struct xdb_offer, hungry);
+        serve_idle(core, offer);
+        if (!core->starved) {
+            serve_ahead(core, offer);
+        }
+        if (!core->starved) {
+            xd_list_remove(&offer->hungry);
+        }
+    }
+}
+
+static void serve_touched(struct xdb_core *core)
+{
+    while (!core->starved && !xd_list_is_empty(&core->touched)) {
+        struct xdb_profile *profile =
+            XD_ITEM(core->touched.next, struct xdb_profile, touched);
+        xdb_barrier_try_open(core, profile);
+        if (!core->starved) {
+            xd_list_remove(&profile->touched);
+            xdb_profile_tidy(core, profile);
+        }
+    }
+}
+
+void xdb_dispatch(struct xdb_core *core)
+{
+    core->starved = false;
+    do {
+        serve_awake(core);
+        serve_hungry(core);
+        serve_touched(core);
+    } while (!core->starved &&
+             !(xd_list_is_empty(&core->awake) && xd_list_is_empty(&core->hungry)));
+}

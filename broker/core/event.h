@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/* What can happen to the dispatcher. Time, identities and bytes are data in the event. */
+#ifndef XDB_CORE_EVENT_H
+#define XDB_CORE_EVENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/id.h"
+#include "base/task.h"
+#include "base/time.h"
+
+enum xdb_event_kind {
+    XDB_EVENT_CLIENT_JOIN, /* a client session exists (HELLO was answered) */
+    XDB_EVENT_WORKER_JOIN, /* a worker session said READY */
+    XDB_EVENT_HEARD,       /* a message with no other meaning came from the session */
+    XDB_EVENT_LEAVE,       /* the session said BYE */
+    XDB_EVENT_LOST,        /* the session's connection or process is gone for sure */
+    XDB_EVENT_PROFILE,     /* a client makes or configures a profile */
+    XDB_EVENT_SUBMIT,      /* a client's tasks for one profile */
+    XDB_EVENT_CANCEL,      /* a client cancels tasks by id */
+    XDB_EVENT_ACK,         /* a client received `count` results so far */
+    XDB_EVENT_STARTED,     /* a worker begins held tasks */
+    XDB_EVENT_TASK_EVENT,  /* bytes from a running task, for its client */
+    XDB_EVENT_RESULT,      /* a worker's outcomes */
+    XDB_EVENT_RECALLED,    /* a worker hands back tasks that have not begun; unasked (also
+                              with none) it says that it takes no more: it is leaving */
+    XDB_EVENT_SEND_FAILED, /* tasks of a SEND_TASK action did not leave: the peer is full
+                              or gone */
+    XDB_EVENT_UNBLOCKED,   /* a peer that was full can be sent to again */
+    XDB_EVENT_TICK,        /* time only: what is due happens */
+    XDB_EVENT_DRAIN        /* no new tasks from now on; ends when nothing is left */
+};
+
+struct xdb_event {
+    enum xdb_event_kind kind;
+    xd_time now;                  /* monotonic, never before the last event's */
+    struct xd_session_id session; /* who; 0 for TICK and DRAIN */
+    union {
+        struct {
+            struct xd_bytes *profile; /* shares */
+            struct xd_session_id owner;
+            uint32_t formats;
+            struct xd_bytes *const *handlers; /* borrows the array, shares the names */
+            size_t handler_count;
+            uint32_t hold;
+        } worker_join;
+        struct {
+            struct xd_bytes *name; /* shares */
+            bool bound;            /* gone, with its tasks, when this session ends */
+            bool round_robin;      /* early binding instead of the FIFO */
+        } profile;
+        struct {
+            struct xd_bytes *profile; /* shares */
+            struct xd_task
+                *tasks; /* on success the core takes the contents of each and zeroes it */
+            size_t count;
+        } submit;
+        struct {
+            uint64_t principal; /* whose session it is: see `ids.any_session` */
+        } client_join;
+        struct { /* CANCEL, STARTED, RECALLED */
+            const struct xd_task_id *ids;
+            size_t count;
+            bool
+                any_session; /* CANCEL by an administrator: the tasks of all client
+                                sessions of `principal`; `session` only gets the errors */
+            uint64_t principal;
+        } ids;
+        struct {
+            uint64_t count;
+        } ack;
+        struct {
+            struct xd_task_id id;
+            uint32_t part;
+            struct xd_bytes *kind, *bytes; /* shares */
+        } task_event;
+        struct {
+            struct xd_result *results; /* on success the core takes the contents of each
+                                          and zeroes it */
+            size_t count;
+            bool has_started;
+            struct xd_task_id started;
+        } result;
+        struct {
+            const struct xd_task_id *ids;
+            size_t count;
+            bool gone; /* no such peer any more; else it is full */
+        } send_failed;
+    };
+};
+
+#endif

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/* What a worker says about its tasks: begun, an event, an outcome. Only of tasks it
+ * holds. */
+#include "core/inside.h"
+
+static void start(struct xdb_core *core, struct xdb_task *task)
+{
+    if (task->state == XDB_TASK_HELD) {
+        task->worker->held--;
+        xdb_task_move(core, task, XDB_MOVE_START, XDB_TASK_RUNNING);
+    }
+}
+
+static void started(struct xdb_core *core,
+                    struct xdb_worker *worker,
+                    const struct xd_task_id *id)
+{
+    struct xdb_task *task = xdb_worker_lease_any(worker, id);
+    if (task == NULL) {
+        core->counters.stale++;
+    } else {
+        start(core, task);
+    }
+}
+
+void xdb_apply_started(struct xdb_core *core, struct xdb_event *event)
+{
+    struct xdb_worker *worker = xdb_worker_find(core, event->session);
+    for (size_t i = 0; worker != NULL && i < event->ids.count; i++) {
+        started(core, worker, &event->ids.ids[i]);
+    }
+    core->counters.stale += worker == NULL ? 1 : 0;
+}
+
+enum xd_err xdb_plan_task_event(struct xdb_core *core,
+                                const struct xdb_event *event,
+                                size_t *need)
+{
+    *need = 1;
+    return XD_OK;
+}
+
+void xdb_apply_task_event(struct xdb_core *core, struct xdb_event *event)
+{
+    struct xdb_worker *worker = xdb_worker_find(core, event->session);
+    struct xdb_task *task =
+        worker == NULL
+            ? NULL
+            : xdb_worker_lease(worker, &event->task_event.id, event->task_event.part);
+    if (task == NULL || task->state > XDB_TASK_RUNNING) {
+        core->counters.stale++;
+        return;
+    }
+    start(core, task);
+    struct xdb_action *action =
+        xdb_action_push(core, XDB_ACTION_SEND_EVENT, &task->client->session);
+    action->event.id = task->key.id;
+    action->event.part = task->part;
+    action->event.kind = xd_bytes_ref(event->task_event.kind);
+    action->event.bytes = xd_bytes_ref(event->task_event.bytes);
+}
+
+static bool refs_are_own(const struct xd_result *result, struct xd_session_id session)
+{
+    for (size_t i = 0; i < result->frame_count; i++) {
+        const struct xd_frame *frame = &result->frames[i];
+        if (xd_ref_is_set(frame->ref) && !xd_session_is(frame->ref.owner, session)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void take_result(struct xdb_core *core,
+                        struct xdb_worker *worker,
+                        struct xd_result *result)
+{
+    struct xdb_task *task = xdb_worker_lease(worker, &result->id, result->part);
+    if (task == NULL) {
+        core->counters.stale++;
+        return;
+    }
+    worker->done++;
+    if (result->outcome == XD_OUTCOME_DONE || result->outcome == XD_OUTCOME_FAILED) {
+        xdb_hold_learn(task->shape, result->run_ns);
+    }
+    if (!xdb_task_unlease(core, task, XDB_MOVE_RESULT)) {
+        return;
+    }
+    struct xdb_outcome outcome = {result->outcome, result->error, result};
+    if (!refs_are_own(result, worker->session.id)) {
+        outcome = (struct xdb_outcome){XD_OUTCOME_FAILED, core->texts.foreign, NULL};
+    } else if (result->outcome < XD_OUTCOME_DONE ||
+               result->outcome > XD_OUTCOME_REJECTED) {
+        outcome.outcome = XD_OUTCOME_FAILED;
+    }
+    xdb_task_finish(core, task, XDB_MOVE_RESULT, XDB_TASK_ENDED, outcome);
+}
+
+enum xd_err xdb_plan_result(struct xdb_core *core,
+                            const struct xdb_event *event,
+                            size_t *need)
+{
+    *need = 2 * event->result.count;
+    return XD_OK;
+}
+
+void xdb_apply_result(struct xdb_core *core, struct xdb_event *event)
+{
+    struct xdb_worker *worker = xdb_worker_find(core, event->session);
+    core->counters.stale += worker == NULL ? 1 : 0;
+    for (size_t i = 0; i < event->result.count; i++) {
+        if (worker != NULL) {
+            take_result(core, worker, &event->result.results[i]);
+        }
+        xd_result_clear(&event->result.results[i]);
+    }
+    if (worker != NULL && event->result.has_started) {
+        started(core, worker, &event->result.started);
+    }
+}

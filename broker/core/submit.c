@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+/* A client's tasks come in: taken, refused over budget, rejected, or known already. */
+#include "core/inside.h"
+
+static bool frames_are_own(const struct xd_frame *frames,
+                           size_t count,
+                           struct xd_session_id session)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (xd_ref_is_set(frames[i].ref) &&
+            !xd_session_is(frames[i].ref.owner, session)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* What is wrong with the whole message; NULL: nothing. */
+static const char *refusal(const struct xdb_core *core,
+                           const struct xdb_event *event,
+                           enum xd_err *code)
+{
+    *code = XD_ERR_PROTOCOL;
+    for (size_t i = 0; i < event->submit.count; i++) {
+        const struct xd_task *task = &event->submit.tasks[i];
+        if (task->format != XD_FORMAT_R && task->format != XD_FORMAT_CALL) {
+            *code = XD_ERR_UNSUPPORTED;
+            return "unknown body format";
+        }
+        if (task->format == XD_FORMAT_CALL && task->callee == NULL) {
+            return "a call without a callee";
+        }
+        if (!frames_are_own(task->frames, task->frame_count, event->session)) {
+            *code = XD_ERR_FORBIDDEN;
+            return "a payload of another session";
+        }
+    }
+    const struct xdb_profile *profile = xdb_profile_find(core, event->submit.profile);
+    if (profile != NULL &&
+        !xdb_profile_admits(profile, xdb_client_find(core, event->session))) {
+        *code = XD_ERR_FORBIDDEN;
+        return "the profile belongs to another session";
+    }
+    return NULL;
+}
+
+static struct xdb_shape *find_shape(struct xdb_profile *profile,
+                                    const struct xd_task *task,
+                                    struct xdb_shape *last)
+{
+    if (last != NULL && last->format == task->format &&
+        (task->format == XD_FORMAT_R || xd_bytes_equal(last->callee, task->callee))) {
+        return last;
+    }
+    return xdb_shape_find(profile, task->format, task->callee);
+}
+
+static enum xd_err intern_shapes(struct xdb_core *core, const struct xdb_event *event)
+{
+    struct xdb_profile *profile;
+    enum xd_err err = xdb_profile_intern(core, event->submit.profile, &profile);
+    struct xdb_shape *shape = NULL;
+    for (size_t i = 0; err == XD_OK && i < event->submit.count; i++) {
+        const struct xd_task *task = &event->submit.tasks[i];
+        shape = find_shape(profile, task, shape);
+        if (shape == NULL) {
+            err = xdb_shape_intern(core, profile, task->format, task->callee, &shape);
+        }
+    }
+    return err;
+}
+
+static size_t count_timeouts(const struct xdb_event *event)
+{
+    size_t timeouts = 0;
+    for (size_t i = 0; i < event->submit.count; i++) {
+        timeouts += event->submit.tasks[i].timeout_ms > 0 ? 1 : 0;
+    }
+    return timeouts;
+}
+
+enum xd_err xdb_plan_submit(struct xdb_core *core,
+                            const struct xdb_event *event,
+                            size_t *need)
+{
+    enum xd_err code;
+    *need = event->submit.count + 1;
+    if (xdb_client_find(core, event->session) == NULL ||
+        refusal(core, event, &code) != NULL) {
+        return XD_OK;
+    }
+    enum xd_err err = intern_shapes(core, event);
+    if (err == XD_OK) {
+        err = xd_map_reserve(&core->tasks, event->submit.count);
+    }
+    if (err == XD_OK) {
+        err = xd_heap_reserve(&core->task_timers, count_timeouts(event));
+    }
+    return err != XD_OK ? err : xdb_task_reserve(core, event->submit.count);
+}
+
+static void busy(struct xdb_core *core,
+                 struct xdb_client *client,
+                 const struct xd_task *task,
+                 enum xdb_scope scope)
+{
+    core->counters.refused++;
+    struct xdb_action *action = xdb_action_push(core, XDB_ACTION_BUSY, &client->session);
+    action->busy.id = task->id;
+    action->busy.scope = (uint32_t)scope;
+    action->busy.retry_after_ms = core->config.retry_after_ms;
+}
+
+/* A record of the client's; the ACCEPTED that this implies may wait for company. */
+static struct xdb_task *accept(struct xdb_core *core,
+                               struct xdb_client *client,
+                               const struct xd_task *from)
+{
+    struct xdb_task *task = xdb_task_new(core);
+    task->key.session = client->session.id;
+    task->key.id = from->id;
+    task->client = client;
+    task->everywhere = from->everywhere;
+    task->timeout_ms = from->timeout_ms;
+    task->parts = from->everywhere ? from->min_workers : 0;
+    task->seq = ++core->seq;
+    xd_map_add(&core->tasks, &task->by_key, &task->key, sizeof task->key);
+    core->counters.accepted++;
+    client->accepted++;
+    if (client->accept_due == XD_NEVER) {
+        client->accept_due = xd_time_add(core->now, core->config.accept_delay);
+        xdb_session_wake(core, &client->session, client->accept_due);
+    }
+    return task;
+}
+
+static void reject(struct xdb_core *core, struct xdb_task *task)
+{
+    xdb_admit_charge(core, task, 0);
+    xdb_task_finish(core,
+                    task,
+                    XDB_MOVE_REJECT,
+                    XDB_TASK_ENDED,
+                    (struct xdb_outcome){.outcome = XD_OUTCOME_REJECTED,
+                                         .error = core->texts.draining});
+}
+
+static void queue(struct xdb_core *core,
+                  struct xdb_task *task,
+                  struct xdb_shape *shape,
+                  struct xd_task *from,
+                  uint64_t bytes)
+{
+    xdb_shape_use(shape, task);
+    xdb_admit_charge(core, task, bytes);
+    xdb_task_take_frames(task, from->frames, from->frame_count);
+    from->frames = NULL;
+    from->frame_count = 0;
+    task->client->open_count++;
+    xd_list_push_back(&task->client->open, &task->in_client);
+    if (task->timeout_ms > 0) {
+        xd_heap_push(&core->task_timers,
+                     &task->timer,
+                     xd_time_add(core->now, task->timeout_ms * XD_MS));
+    }
+    if (task->everywhere) {
+        xdb_task_move(core, task, XDB_MOVE_SUBMIT, XDB_TASK_BARRIER);
+        xdb_barrier_put(core, task);
+    } else {
+        xdb_task_move(core, task, XDB_MOVE_SUBMIT, XDB_TASK_QUEUED);
+        shape->profile->policy->put(core, task);
+    }
+}
+
+static void take_task(struct xdb_core *core,
+                      struct xdb_client *client,
+                      struct xdb_shape *shape,
+                      struct xd_task *from)
+{
+    uint64_t bytes = xd_frames_bytes(from->frames, from->frame_count);
+    if (xdb_task_find(core, client->session.id, &from->id) != NULL) {
+        core->counters.stale++;
+        core->counters.accepted += xdb_fault(6) ? 1 : 0;
+        return;
+    }
+    core->counters.submitted++;
+    enum xdb_scope scope = xdb_admit_test(core, client, shape->profile, bytes);
+    if (scope != XDB_SCOPE_NONE) {
+        busy(core, client, from, scope);
+        return;
+    }
+    struct xdb_task *task = accept(core, client, from);
+    if (core->draining) {
+        reject(core, task);
+    } else {
+        queue(core, task, shape, from, bytes);
+    }
+}
+
+void xdb_apply_submit(struct xdb_core *core, struct xdb_event *event)
+{
+    struct xdb_client *client = xdb_client_find(core, event->session);
+    enum xd_err code;
+    const char *wrong = client == NULL ? NULL : refusal(core, event, &code);
+    if (client == NULL) {
+        core->counters.stale++;
+    } else if (wrong != NULL) {
+        xdb_action_error(core, event->session, code, wrong);
+    } else {
+        struct xdb_profile *profile = xdb_profile_find(core, event->submit.profile);
+        struct xdb_shape *shape = NULL;
+        for (size_t i = 0; i < event->submit.count; i++) {
+            shape = find_shape(profile, &event->submit.tasks[i], shape);
+            take_task(core, client, shape, &event->submit.tasks[i]);
+        }
+    }
+    for (size_t i = 0; i < event->submit.count; i++) {
+        xd_task_clear(&event->submit.tasks[i]);
+    }
+}

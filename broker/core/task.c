@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: MIT */
+/* Task records: their states, how they end, how they are kept and reused. */
+#include "core/task.h"
+
+#include "core/inside.h"
+
+#define ROW(from, move, to, text)                                                        \
+    {                                                                                    \
+        XDB_TASK_##from, XDB_MOVE_##move, XDB_TASK_##to,                                 \
+            #from " " #move " " #to ": " text                                            \
+    }
+
+static const struct xdb_row rows[] = {
+    ROW(NEW, SUBMIT, QUEUED, "accepted"),
+    ROW(NEW, SUBMIT, BARRIER, "accepted, for all workers"),
+    ROW(NEW, REJECT, ENDED, "the broker is draining"),
+    ROW(NEW, PART, QUEUED, "a part waits for its worker"),
+    ROW(QUEUED, SEND, RUNNING, "sent to a free worker"),
+    ROW(QUEUED, SEND, HELD, "sent ahead to a busy worker"),
+    ROW(QUEUED, LOSE, ENDED, "a part whose worker is gone"),
+    ROW(QUEUED, CANCEL, ENDED, "cancelled while it waited"),
+    ROW(QUEUED, EXPIRE, ENDED, "expired while it waited"),
+    ROW(QUEUED, ORPHAN, FREE, "its client is gone"),
+    ROW(HELD, START, RUNNING, "the worker begins it"),
+    ROW(HELD, RETURN, QUEUED, "handed back, or it did not leave"),
+    ROW(HELD, RESULT, ENDED, "result without a word of its start"),
+    ROW(HELD, LOSE, ENDED, "worker lost; it may have begun"),
+    ROW(HELD, CANCEL, CANCELLING, "cancelled ahead of its turn"),
+    ROW(HELD, EXPIRE, CANCELLING, "expired ahead of its turn"),
+    ROW(HELD, ORPHAN, GHOST, "its client is gone"),
+    ROW(RUNNING, RETURN, QUEUED, "it did not leave, or was not begun"),
+    ROW(RUNNING, RESULT, ENDED, "result"),
+    ROW(RUNNING, LOSE, ENDED, "worker lost"),
+    ROW(RUNNING, CANCEL, CANCELLING, "cancelled while it ran"),
+    ROW(RUNNING, EXPIRE, CANCELLING, "expired while it ran"),
+    ROW(RUNNING, ORPHAN, GHOST, "its client is gone"),
+    ROW(CANCELLING, RETURN, ENDED, "the worker had not begun it"),
+    ROW(CANCELLING, RESULT, ENDED, "the worker is through"),
+    ROW(CANCELLING, LOSE, ENDED, "worker lost"),
+    ROW(CANCELLING, ORPHAN, GHOST, "its client is gone"),
+    ROW(CANCELLING, ACK, GHOST, "acknowledged before the worker is through"),
+    ROW(GHOST, RETURN, FREE, "the worker had not begun it"),
+    ROW(GHOST, RESULT, FREE, "the worker is through"),
+    ROW(GHOST, LOSE, FREE, "worker lost"),
+    ROW(ENDED, ORPHAN, FREE, "its client is gone"),
+    ROW(ENDED, ACK, FREE, "acknowledged"),
+    ROW(BARRIER, CANCEL, ENDED, "cancelled while it waited"),
+    ROW(BARRIER, EXPIRE, ENDED, "expired while it waited"),
+    ROW(BARRIER, ORPHAN, FREE, "its client is gone"),
+    ROW(BARRIER, OPEN, OPEN, "its parts are out"),
+    ROW(OPEN, CLOSE, CLOSED, "all parts have ended"),
+    ROW(CLOSED, SPENT, FREE, "all parts are forgotten"),
+};
+
+const struct xdb_table xdb_task_table = {"task",
+                                         rows,
+                                         (uint8_t)(sizeof rows / sizeof rows[0])};
+
+enum xd_err xdb_task_reserve(struct xdb_core *core, size_t more)
+{
+    while (core->spare_count < more) {
+        struct xdb_task *task = xd_alloc(sizeof *task);
+        if (task == NULL) {
+            return XD_ERR_NOMEM;
+        }
+        xd_list_push_front(&core->spare, &task->place);
+        core->spare_count++;
+    }
+    return XD_OK;
+}
+
+struct xdb_task *xdb_task_new(struct xdb_core *core)
+{
+    xd_assert(core->spare_count > 0); /* the plan was too small */
+    struct xdb_task *task = XD_ITEM(core->spare.next, struct xdb_task, place);
+    xd_list_remove(&task->place);
+    core->spare_count--;
+    *task = (struct xdb_task){.state = XDB_TASK_NEW};
+    xd_list_init(&task->place);
+    xd_list_init(&task->in_client);
+    core->states[XDB_TASK_NEW]++;
+    return task;
+}
+
+/* The gauges of the profile, where the record still stands in it. */
+static void count_in_profile(struct xdb_task *task, uint64_t by)
+{
+    if (task->shape == NULL) {
+        return;
+    }
+    struct xdb_profile *profile = task->shape->profile;
+    if (xdb_task_is_leased(task)) {
+        profile->leased += by;
+    } else if (task->state == XDB_TASK_QUEUED || task->state == XDB_TASK_BARRIER) {
+        profile->queued += by;
+    }
+}
+
+void xdb_task_move(struct xdb_core *core,
+                   struct xdb_task *task,
+                   enum xdb_task_move move,
+                   enum xdb_task_state to)
+{
+    xdb_hits_take(&core->task_hits, task->state, (uint8_t)move, (uint8_t)to);
+    core->states[task->state]--;
+    count_in_profile(task, UINT64_MAX); /* minus one */
+    task->state = (uint8_t)to;
+    core->states[to]++;
+    count_in_profile(task, 1);
+}
+
+void xdb_task_retire(struct xdb_core *core,
+                     struct xdb_task *task,
+                     enum xdb_task_move move)
+{
+    xdb_task_move(core, task, move, XDB_TASK_FREE);
+    core->states[XDB_TASK_FREE]--;
+    if (task->client != NULL && task->barrier == NULL) {
+        xd_map_remove(&core->tasks, &task->by_key);
+    }
+    xd_heap_remove(&core->task_timers, &task->timer);
+    xdb_shape_unuse(core, task);
+    xd_list_remove(&task->in_client);
+    xd_list_remove(&task->place);
+    xd_list_push_back(&core->dead, &task->place);
+}
+
+void xdb_task_finish(struct xdb_core *core,
+                     struct xdb_task *task,
+                     enum xdb_task_move move,
+                     enum xdb_task_state to,
+                     struct xdb_outcome outcome)
+{
+    struct xdb_client *client = task->client;
+    bool is_new = task->state == XDB_TASK_NEW;
+    xd_heap_remove(&core->task_timers, &task->timer);
+    xdb_task_drop_frames(task);
+    if (outcome.result != NULL) {
+        xdb_task_take_frames(task, outcome.result->frames, outcome.result->frame_count);
+        outcome.result->frames = NULL;
+        outcome.result->frame_count = 0;
+    }
+    if (!is_new) {
+        xdb_admit_to_result(core,
+                            task,
+                            xd_frames_bytes(xdb_task_frames(task), task->frame_count));
+    }
+    if (task->shape != NULL && task->barrier == NULL) {
+        task->shape->profile->done++;
+    }
+    xdb_task_move(core, task, move, to);
+    if (to == XDB_TASK_ENDED) {
+        xdb_shape_unuse(core, task);
+    }
+    task->outcome = (uint8_t)outcome.outcome;
+    xd_list_remove(&task->in_client);
+    xd_list_push_back(&client->unacked, &task->in_client);
+    client->results++;
+    xdb_action_result(core, task, &outcome);
+    if (task->barrier != NULL) {
+        xdb_barrier_part_ended(core, task, outcome.outcome);
+    } else {
+        client->open_count -= is_new ? 0 : 1;
+        xdb_stats_count_outcome(core, outcome.outcome);
+    }
+}
+
+void xdb_task_unqueue(struct xdb_core *core, struct xdb_task *task)
+{
+    xd_assert(task->state == XDB_TASK_QUEUED);
+    struct xdb_profile *profile = task->shape->profile;
+    if (task->barrier != NULL) {
+        xd_list_remove(&task->place);
+        task->worker = NULL;
+        return;
+    }
+    profile->policy->take(core, task);
+    if (!xd_list_is_empty(&profile->barriers)) {
+        xdb_profile_touch(core, profile);
+    }
+}
+
+bool xdb_task_unlease(struct xdb_core *core,
+                      struct xdb_task *task,
+                      enum xdb_task_move move)
+{
+    xdb_worker_remove_lease(core, task);
+    if (task->state == XDB_TASK_CANCELLING) {
+        xdb_task_move(core, task, move, XDB_TASK_ENDED);
+        xdb_shape_unuse(core, task);
+        return false;
+    }
+    if (task->state == XDB_TASK_GHOST) {
+        xdb_task_retire(core, task, move);
+        return false;
+    }
+    return true;
+}
+
+struct xd_frame *xdb_task_frames(struct xdb_task *task)
+{
+    return task->frame_count == 1 ? &task->frames.one : task->frames.many;
+}
+
+void xdb_task_drop_frames(struct xdb_task *task)
+{
+    if (task->frame_count == 1) {
+        xd_frame_clear(&task->frames.one);
+    } else {
+        xd_frames_free(task->frames.many, task->frame_count);
+    }
+    task->frames.many = NULL;
+    task->frame_count = 0;
+}
+
+void xdb_task_take_frames(struct xdb_task *task, struct xd_frame *frames, size_t count)
+{
+    xd_assert(task->frame_count == 0 && count <= UINT32_MAX);
+    task->frame_count = (uint32_t)count;
+    if (count == 1) {
+        task->frames.one = frames[0];
+        xd_free(frames);
+    } else {
+        task->frames.many = frames;
+    }
+}
+
+struct xdb_task *xdb_task_find(const struct xdb_core *core,
+                               struct xd_session_id session,
+                               const struct xd_task_id *id)
+{
+    struct xdb_task_key key = {.session = session, .id = *id};
+    struct xd_map_item *item = xd_map_get(&core->tasks, &key, sizeof key);
+    return item == NULL ? NULL : XD_ITEM(item, struct xdb_task, by_key);
+}

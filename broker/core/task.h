@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/* The record of a task and its state table. */
+#ifndef XDB_CORE_TASK_H
+#define XDB_CORE_TASK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/heap.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "base/task.h"
+#include "core/rows.h"
+
+struct xdb_core;
+struct xdb_client;
+struct xdb_shape;
+struct xdb_worker;
+
+enum xdb_task_state {
+    XDB_TASK_NEW,
+    XDB_TASK_QUEUED,     /* waits for a worker; pinned to one when `worker` is set */
+    XDB_TASK_HELD,       /* sent ahead of a busy worker's need; may have begun */
+    XDB_TASK_RUNNING,    /* sent, counts as started */
+    XDB_TASK_CANCELLING, /* its outcome is told, its worker is not through with it */
+    XDB_TASK_GHOST,      /* no client knows it any more, its worker is not through */
+    XDB_TASK_ENDED,      /* its outcome is told and not acknowledged */
+    XDB_TASK_BARRIER,    /* everywhere: waits for what stands before it */
+    XDB_TASK_OPEN,       /* everywhere: its parts are out */
+    XDB_TASK_CLOSED,     /* everywhere: all parts have ended, not all are forgotten */
+    XDB_TASK_FREE,
+    XDB_TASK_STATES
+};
+
+enum xdb_task_move {
+    XDB_MOVE_SUBMIT,
+    XDB_MOVE_REJECT,
+    XDB_MOVE_PART,
+    XDB_MOVE_SEND,
+    XDB_MOVE_START,
+    XDB_MOVE_RETURN,
+    XDB_MOVE_RESULT,
+    XDB_MOVE_LOSE,
+    XDB_MOVE_CANCEL,
+    XDB_MOVE_EXPIRE,
+    XDB_MOVE_ORPHAN,
+    XDB_MOVE_ACK,
+    XDB_MOVE_OPEN,
+    XDB_MOVE_CLOSE,
+    XDB_MOVE_SPENT
+};
+
+extern const struct xdb_table xdb_task_table;
+
+/* Ids are scoped by the session that made them. */
+struct xdb_task_key {
+    struct xd_session_id session;
+    struct xd_task_id id;
+};
+
+/* A queued task's record; after its end the same record keeps the result's frames until
+ * the client acknowledges it. A part of an everywhere-task has one too. */
+struct xdb_task {
+    struct xd_map_item by_key; /* not parts */
+    struct xdb_task_key key;
+    struct xd_list place;      /* a queue, a worker's list, or the dead */
+    struct xd_list in_client;  /* its open or its unacknowledged ones */
+    struct xd_heap_item timer; /* timeout */
+    struct xdb_client *client; /* NULL: a ghost */
+    struct xdb_shape *shape;   /* NULL once neither queued nor leased */
+    struct xdb_worker *worker; /* that has it, or that it is pinned to */
+    struct xdb_task *barrier;  /* of a part */
+    uint64_t seq;              /* its place in the order of arrival */
+    uint64_t cost;             /* accounted bytes */
+    union {
+        struct xd_frame one; /* frame_count 1 */
+        struct xd_frame *many;
+    } frames;
+    uint32_t frame_count;
+    uint32_t timeout_ms;
+    union {
+        uint32_t predicted_us; /* leased: what was added to its worker's sum */
+        uint32_t alive;        /* open barrier: parts not forgotten */
+    };
+    uint32_t part;  /* of a part: its number; of an open barrier: parts not ended */
+    uint32_t parts; /* of a part and an open barrier: how many; of a waiting barrier: how
+                       many workers it waits for */
+    uint8_t state, outcome;
+    bool everywhere, recalled, orphan;
+    bool in_profile_account;
+};
+
+/* What came out of a task. */
+struct xdb_outcome {
+    enum xd_outcome outcome;
+    struct xd_bytes *error;   /* shares; NULL: none */
+    struct xd_result *result; /* takes its frames; NULL: none */
+};
+
+/* Records for `more` tasks. */
+enum xd_err xdb_task_reserve(struct xdb_core *core, size_t more) XD_MUST_USE;
+
+/* A zeroed record in state NEW; one must have been reserved (asserted). */
+struct xdb_task *xdb_task_new(struct xdb_core *core);
+
+/* Every change of state goes through here. */
+void xdb_task_move(struct xdb_core *core,
+                   struct xdb_task *task,
+                   enum xdb_task_move move,
+                   enum xdb_task_state to);
+
+/* Its last move: to FREE. The record goes with the next step. */
+void xdb_task_retire(struct xdb_core *core,
+                     struct xdb_task *task,
+                     enum xdb_task_move move);
+
+/* It has ended for its client, to which it says so: an outcome, kept until acknowledged.
+ * `to` is ENDED, or CANCELLING while a worker is not through. It must be in no queue
+ * then. */
+void xdb_task_finish(struct xdb_core *core,
+                     struct xdb_task *task,
+                     enum xdb_task_move move,
+                     enum xdb_task_state to,
+                     struct xdb_outcome outcome);
+
+/* Take a QUEUED task out of where it waits. */
+void xdb_task_unqueue(struct xdb_core *core, struct xdb_task *task);
+
+/* Its worker does not have it any more (result, hand-back, loss): `move` says how. Gives
+ * the slot back, and moves what only waited for that (CANCELLING, GHOST) on. True: the
+ * task still needs an outcome or a place. */
+bool xdb_task_unlease(struct xdb_core *core,
+                      struct xdb_task *task,
+                      enum xdb_task_move move);
+
+struct xd_frame *xdb_task_frames(struct xdb_task *task);
+void xdb_task_drop_frames(struct xdb_task *task);
+
+/* The frames of `frames` become the record's; the array is freed when there is one frame.
+ */
+void xdb_task_take_frames(struct xdb_task *task, struct xd_frame *frames, size_t count);
+
+/* NULL when the client has none of that id. */
+struct xdb_task *xdb_task_find(const struct xdb_core *core,
+                               struct xd_session_id session,
+                               const struct xd_task_id *id);
+
+static inline bool xdb_task_is_leased(const struct xdb_task *task)
+{
+    return task->state >= XDB_TASK_HELD && task->state <= XDB_TASK_GHOST;
+}
+
+#endif

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/* What others may see of the state: for status, and for who may read a payload. */
+#include "core/inside.h"
+
+static uint64_t homeless(const struct xdb_profile *profile)
+{
+    uint64_t tasks = 0;
+    XD_LIST_EACH (link, &profile->all_shapes) {
+        const struct xdb_shape *shape = XD_ITEM(link, struct xdb_shape, in_profile);
+        tasks += xd_list_is_empty(&shape->fits) ? shape->queued : 0;
+    }
+    XD_LIST_EACH (link, &profile->barriers) {
+        const struct xdb_task *barrier = XD_ITEM(link, struct xdb_task, place);
+        tasks +=
+            barrier->state == XDB_TASK_BARRIER && xd_list_is_empty(&barrier->shape->fits)
+                ? 1
+                : 0;
+    }
+    return tasks;
+}
+
+void xdb_core_each_profile(const struct xdb_core *core,
+                           void (*visit)(void *context,
+                                         const struct xdb_profile_view *view),
+                           void *context)
+{
+    struct xd_map_item *item = NULL;
+    while ((item = xd_map_next(&core->profiles, item)) != NULL) {
+        const struct xdb_profile *profile = XD_ITEM(item, struct xdb_profile, by_name);
+        struct xdb_profile_view view = {
+            .name = profile->name,
+            .bound = profile->bound,
+            .round_robin = profile->policy == &xdb_policy_round_robin,
+            .queued = profile->queued,
+            .leased = profile->leased,
+            .workers = profile->worker_count,
+            .done = profile->done,
+            .bytes = profile->bytes,
+            .homeless = homeless(profile),
+        };
+        visit(context, &view);
+    }
+}
+
+void xdb_core_each_worker(const struct xdb_core *core,
+                          void (*visit)(void *context,
+                                        const struct xdb_worker_view *view),
+                          void *context)
+{
+    static const char *const names[XDB_WORKER_STATES] =
+        {"idle", "busy", "blocked", "suspect", "draining", "stuck", "gone"};
+    XD_LIST_EACH (link, &core->workers) {
+        const struct xdb_worker *worker = XD_ITEM(link, struct xdb_worker, in_core);
+        struct xdb_worker_view view = {
+            .session = worker->session.id,
+            .owner = worker->owner,
+            .profile = worker->profile->name,
+            .state = names[worker->state],
+            .leased = worker->leased,
+            .done = worker->done,
+        };
+        visit(context, &view);
+    }
+}
+
+void xdb_core_each_client(const struct xdb_core *core,
+                          void (*visit)(void *context,
+                                        const struct xdb_client_view *view),
+                          void *context)
+{
+    XD_LIST_EACH (link, &core->clients) {
+        const struct xdb_client *client = XD_ITEM(link, struct xdb_client, in_core);
+        struct xdb_client_view view = {
+            .session = client->session.id,
+            .open = client->open_count,
+            .unacked = client->results - client->acknowledged,
+            .bytes = client->bytes,
+        };
+        visit(context, &view);
+    }
+}
+
+static void each_row(
+    const struct xdb_hits *hits,
+    void (*visit)(void *context, const char *table, const char *row, uint64_t hits),
+    void *context)
+{
+    for (size_t i = 0; i < hits->table->count; i++) {
+        visit(context, hits->table->name, hits->table->rows[i].text, hits->hits[i]);
+    }
+}
+
+void xdb_core_each_row(
+    const struct xdb_core *core,
+    void (*visit)(void *context, const char *table, const char *row, uint64_t hits),
+    void *context)
+{
+    each_row(&core->task_hits, visit, context);
+    each_row(&core->worker_hits, visit, context);
+}
+
+static bool has_ref(struct xdb_task *task, struct xd_ref ref)
+{
+    const struct xd_frame *frames = xdb_task_frames(task);
+    for (size_t i = 0; i < task->frame_count; i++) {
+        if (xd_session_is(frames[i].ref.owner, ref.owner) &&
+            frames[i].ref.counter == ref.counter) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Of a part the payload is its barrier's. One that is to end keeps no payload. */
+bool xdb_core_may_read(const struct xdb_core *core,
+                       struct xd_session_id session,
+                       struct xd_ref ref)
+{
+    const struct xdb_worker *worker = xdb_worker_find(core, session);
+    const struct xdb_client *client = xdb_client_find(core, session);
+    if (!xd_ref_is_set(ref) || (worker == NULL && client == NULL)) {
+        return false;
+    }
+    const struct xd_list *list = worker != NULL ? &worker->leases : &client->unacked;
+    XD_LIST_EACH (link, list) {
+        struct xdb_task *task = worker != NULL
+                                    ? XD_ITEM(link, struct xdb_task, place)
+                                    : XD_ITEM(link, struct xdb_task, in_client);
+        bool leased = task->state == XDB_TASK_HELD || task->state == XDB_TASK_RUNNING;
+        bool is_part_at_worker = worker != NULL && task->barrier != NULL;
+        if ((worker == NULL || leased) &&
+            has_ref(is_part_at_worker ? task->barrier : task, ref)) {
+            return true;
+        }
+    }
+    return false;
+}
