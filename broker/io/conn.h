@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/* Connections and the sessions on them. A connection is a route of one of the ROUTERs, or
+ * a lane of an embedded link; a session (struct xdb_peer) has one for each lane it
+ * opened. */
+#ifndef XDB_IO_CONN_H
+#define XDB_IO_CONN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/bytes.h"
+#include "base/id.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "base/time.h"
+#include "io/outbox.h"
+#include "wire/msg.h"
+#include "wire/zmq.h"
+
+enum xdb_socket {
+    XDB_SOCKET_CLIENTS,
+    XDB_SOCKET_WORKERS,
+    XDB_SOCKET_BULK,
+    XDB_SOCKET_COUNT
+};
+
+struct xdb_embed; /* io/embed.h */
+struct xdb_peer;
+
+#define XDB_PRINCIPAL_MAX 64u
+
+struct xdb_conn {
+    struct xd_map_item by_route; /* key: `key` */
+    struct xd_list checks;       /* waiting for proof that it is gone */
+    struct {
+        uint32_t socket, route;
+    } key;
+    int fd;      /* of its last message; -1 unknown */
+    ino_t inode; /* of that descriptor, to know it again */
+    enum xd_lane lane;
+    struct xdb_embed *embed; /* instead of a route */
+    struct xdb_peer *peer;   /* NULL before HELLO */
+    char principal[XDB_PRINCIPAL_MAX];
+    unsigned bad; /* malformed messages since `bad_since` */
+    xd_time bad_since;
+    bool is_dead;   /* process known to be gone: no proof by the route needed */
+    unsigned tries; /* checks that found it reachable after all */
+};
+
+struct xdb_peer {
+    struct xd_map_item by_session; /* key: `session` */
+    struct xd_session_id session, owner;
+    struct xd_token token;
+    enum xd_role role;
+    struct xdb_conn *lanes[XD_LANE_COUNT];
+    bool is_blocked; /* a send said that it is full; tried again soon */
+    bool in_core;    /* the core knows it (client after HELLO, worker after READY) */
+    xd_time hello_deadline; /* worker: until READY must have come; XD_NEVER after */
+    int pidfd;              /* -1: none */
+    pid_t pid;              /* as it says; 0 unknown */
+    char principal[XDB_PRINCIPAL_MAX];
+    struct xdb_outbox outbox; /* control lane */
+    struct xd_list dirty;     /* has something to flush */
+    struct xd_list bulk;      /* parked messages of the bulk lane, in order */
+    size_t bulk_count;
+};
+
+/* All of them. */
+struct xdb_conns {
+    struct xd_map routes, sessions;
+    struct xd_list dirty, checks;
+    struct xdb_conn **by_fd; /* the newest connection with that descriptor */
+    size_t fd_room;
+    uint64_t next_session;
+};
+
+void xdb_conns_init(struct xdb_conns *conns, uint64_t seed);
+void xdb_conns_fini(struct xdb_conns *conns); /* frees all connections and sessions */
+
+struct xdb_conn *xdb_conn_find(const struct xdb_conns *conns,
+                               enum xdb_socket socket,
+                               struct xd_route route);
+
+/* A new connection of that route or link; returns it in *out, owned by `conns`. */
+enum xd_err xdb_conn_add(struct xdb_conns *conns,
+                         enum xdb_socket socket,
+                         struct xd_route route,
+                         struct xdb_embed *embed,
+                         struct xdb_conn **out) XD_MUST_USE;
+
+/* Note the descriptor a message came by. An older connection with the same one is dead:
+ * it goes on the list of checks. */
+void xdb_conn_set_fd(struct xdb_conns *conns, struct xdb_conn *conn, int fd);
+
+/* The descriptor is closed: its connection goes on the list of checks. */
+void xdb_conns_fd_closed(struct xdb_conns *conns, int fd);
+
+void xdb_conn_check(struct xdb_conns *conns,
+                    struct xdb_conn *conn); /* put on the list of checks */
+
+/* Forget a connection; its session loses that lane. */
+void xdb_conn_free(struct xdb_conns *conns, struct xdb_conn *conn);
+
+/* A new session with a fresh number and token. */
+enum xd_err xdb_peer_add(struct xdb_conns *conns,
+                         enum xd_role role,
+                         struct xdb_peer **out) XD_MUST_USE;
+struct xdb_peer *xdb_peer_find(const struct xdb_conns *conns,
+                               struct xd_session_id session);
+
+/* The user behind a session as the core's number: equal exactly for equal principals, as
+ * far as a hash tells. */
+uint64_t xdb_principal_number(const char *principal);
+
+/* Make `conn` the session's connection of that lane; an earlier one is forgotten. */
+void xdb_peer_attach(struct xdb_conns *conns,
+                     struct xdb_peer *peer,
+                     enum xd_lane lane,
+                     struct xdb_conn *conn);
+
+/* Forget the session and its connections. */
+void xdb_peer_free(struct xdb_conns *conns, struct xdb_peer *peer);
+
+#endif

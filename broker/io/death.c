@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+/* How the broker hears that somebody is gone. */
+#include "io/death.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include <zmq.h>
+
+#include "io/bus.h"
+
+/* The loop checks once a millisecond; a closed connection loses its route within a few.
+ */
+#define TRIES_MAX 200
+
+enum xd_err xdb_death_watch(struct xdb_server *server, enum xdb_socket which)
+{
+    char endpoint[64];
+    int zero = 0;
+    (void)
+        snprintf(endpoint, sizeof endpoint, "inproc://crossdock.monitor.%d", (int)which);
+    if (zmq_socket_monitor(server->sockets[which], endpoint, ZMQ_EVENT_DISCONNECTED) !=
+        0) {
+        return XD_ERR_SYSTEM;
+    }
+    void *pair = zmq_socket(server->context, ZMQ_PAIR);
+    if (pair == NULL) {
+        return XD_ERR_SYSTEM;
+    }
+    server->monitors[which] = pair;
+    if (zmq_setsockopt(pair, ZMQ_LINGER, &zero, sizeof zero) != 0 ||
+        zmq_setsockopt(pair, ZMQ_RCVHWM, &zero, sizeof zero) != 0 ||
+        zmq_connect(pair, endpoint) != 0) {
+        return XD_ERR_SYSTEM;
+    }
+    return XD_OK;
+}
+
+void xdb_death_watch_process(struct xdb_server *server, struct xdb_peer *peer)
+{
+#ifdef SYS_pidfd_open
+    if (peer->pid <= 0 || peer->pidfd >= 0) {
+        return;
+    }
+    int fd = (int)syscall(SYS_pidfd_open, peer->pid, 0);
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = peer->session.n};
+    if (fd >= 0 && epoll_ctl(server->pidfds, EPOLL_CTL_ADD, fd, &event) != 0) {
+        close(fd);
+        fd = -1;
+    }
+    peer->pidfd = fd;
+#else
+    (void)server;
+    (void)peer;
+#endif
+}
+
+/* One monitor message: event number and value in the first frame, the endpoint in the
+ * second. */
+static bool read_monitor(void *monitor, int *fd)
+{
+    unsigned char event[6];
+    char endpoint[256];
+    int got = zmq_recv(monitor, event, sizeof event, ZMQ_DONTWAIT);
+    if (got != (int)sizeof event) {
+        return false;
+    }
+    (void)zmq_recv(monitor, endpoint, sizeof endpoint, ZMQ_DONTWAIT);
+    uint16_t number;
+    int32_t value;
+    memcpy(&number, event, sizeof number);
+    memcpy(&value, event + sizeof number, sizeof value);
+    *fd = number == ZMQ_EVENT_DISCONNECTED ? value : -1;
+    return true;
+}
+
+static void read_pidfds(struct xdb_server *server)
+{
+    struct epoll_event events[16];
+    int count = epoll_wait(server->pidfds, events, 16, 0);
+    for (int i = 0; i < count; i++) {
+        struct xd_session_id session = {events[i].data.u64};
+        struct xdb_peer *peer = xdb_peer_find(&server->conns, session);
+        if (peer == NULL || peer->pidfd < 0) {
+            continue;
+        }
+        close(peer->pidfd); /* leaves the epoll by itself */
+        peer->pidfd = -1;
+        struct xdb_conn *conn = peer->lanes[XD_LANE_CONTROL];
+        if (conn != NULL) {
+            conn->is_dead = true;
+            xdb_conn_check(&server->conns, conn);
+        }
+    }
+}
+
+void xdb_death_read(struct xdb_server *server)
+{
+    for (int i = 0; i < XDB_SOCKET_COUNT; i++) {
+        int fd;
+        while (read_monitor(server->monitors[i], &fd)) {
+            xdb_conns_fd_closed(&server->conns, fd);
+        }
+    }
+    read_pidfds(server);
+    for (int i = 0; i < XDB_SOCKET_COUNT; i++) { /* what they said last comes first */
+        server->ready[i] = true;
+        server->drained[i] = false;
+    }
+}
+
+void xdb_session_end(struct xdb_server *server,
+                     struct xdb_peer *peer,
+                     enum xdb_event_kind how)
+{
+    struct xd_session_id session = peer->session;
+    xdb_log(server,
+            2,
+            "session end session=%llu role=%s how=%s",
+            (unsigned long long)session.n,
+            peer->role == XD_ROLE_WORKER ? "worker" : "client",
+            how == XDB_EVENT_LEAVE ? "left" : "lost");
+    bool in_core = peer->in_core;
+    xdb_relay_session_gone(server, session);
+    xdb_peer_free(&server->conns, peer);
+    if (in_core) {
+        struct xdb_event event = {.kind = how, .now = server->now, .session = session};
+        if (xdb_server_step(server, &event) != XD_OK) {
+            /* The core keeps the session until its silence ends it: late, but nothing is
+             * lost. */
+            server->stats.no_memory++;
+        }
+    }
+}
+
+/* Does the ROUTER still have a way to this connection? A heartbeat finds out. */
+static bool is_reachable(struct xdb_server *server, struct xdb_conn *conn)
+{
+    struct xd_msg msg = {.kind = XD_KIND_HEARTBEAT};
+    struct xd_frames frames;
+    frames.count = 0;
+    enum xd_err err = xd_msg_pack(&msg, &frames);
+    if (err == XD_OK) {
+        err = xdb_conn_send(server, conn, &frames);
+    }
+    xd_frames_clear(&frames);
+    return err != XD_ERR_GONE;
+}
+
+/* A worker between its two control connections: its HELLO on the second one may still be
+ * on the way. */
+static bool is_moving(const struct xdb_peer *peer)
+{
+    return peer->role == XD_ROLE_WORKER && !peer->in_core;
+}
+
+static void conn_end(struct xdb_server *server, struct xdb_conn *conn)
+{
+    struct xdb_peer *peer = conn->peer;
+    if (peer == NULL || is_moving(peer)) {
+        xdb_conn_free(&server->conns, conn);
+    } else if (conn->lane == XD_LANE_CONTROL) {
+        xdb_session_end(server, peer, XDB_EVENT_LOST);
+    } else {
+        xdb_relay_bulk_gone(server, peer->session);
+        xdb_conn_free(&server->conns, conn);
+    }
+}
+
+void xdb_death_check(struct xdb_server *server)
+{
+    struct xd_list todo;
+    xd_list_init(&todo);
+    while (!xd_list_is_empty(&server->conns.checks)) {
+        struct xd_list *link = server->conns.checks.next;
+        xd_list_remove(link);
+        xd_list_push_back(&todo, link);
+    }
+    while (!xd_list_is_empty(&todo)) {
+        struct xdb_conn *conn = XD_ITEM(todo.next, struct xdb_conn, checks);
+        xd_list_remove(&conn->checks);
+        bool drained = conn->embed != NULL || server->drained[conn->key.socket];
+        if (!drained) {
+            xdb_conn_check(&server->conns, conn);
+        } else if (conn->is_dead || !is_reachable(server, conn)) {
+            conn_end(server, conn);
+        } else if (++conn->tries < TRIES_MAX) {
+            xdb_conn_check(&server->conns, conn);
+        } else {
+            conn->tries = 0; /* a false alarm: the descriptor was somebody else's */
+        }
+    }
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/* Large payloads on their way from owner to reader: who may read what, and the credit
+ * between the two. The broker keeps no payload: at most a window of chunks of each stream
+ * is here. */
+#ifndef XDB_IO_RELAY_H
+#define XDB_IO_RELAY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/id.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "base/task.h"
+#include "wire/msg.h"
+
+struct xdb_server;
+struct xdb_peer;
+
+/* One reader's permission for one payload. */
+struct xdb_grant {
+    struct xd_map_item by_key;
+    struct xd_list of_owner, of_reader; /* links in the two sessions' lists */
+    struct {
+        uint64_t owner, counter, reader;
+    } key;
+    uint32_t credit; /* chunks the owner may still send */
+    uint32_t
+        waiting;   /* credit that the owner was not told yet: its bulk lane is not open */
+    unsigned uses; /* how often it was granted */
+};
+
+/* A session's grants, as owner and as reader. */
+struct xdb_relay_end {
+    struct xd_map_item by_session;
+    struct xd_session_id session;
+    struct xd_list owned, read;
+};
+
+struct xdb_relay {
+    struct xd_map grants, ends;
+};
+
+void xdb_relay_init(struct xdb_relay *relay, uint64_t seed);
+void xdb_relay_fini(struct xdb_relay *relay);
+
+/* `reader` is being sent these frames: let it read what they refer to. */
+enum xd_err xdb_relay_grant(struct xdb_server *server,
+                            const struct xd_frame *frames,
+                            size_t count,
+                            struct xd_session_id reader) XD_MUST_USE;
+
+/* A CREDIT from a reader or a CHUNK from an owner. Errors: XD_ERR_FORBIDDEN (no such
+ * grant, or more than the credit: nothing was relayed), XD_ERR_NOMEM. */
+enum xd_err xdb_relay_credit(struct xdb_server *server,
+                             struct xd_session_id reader,
+                             const struct xd_credit *credit) XD_MUST_USE;
+enum xd_err xdb_relay_chunk(struct xdb_server *server,
+                            struct xd_session_id owner,
+                            const struct xd_chunk *chunk) XD_MUST_USE;
+
+/* The session's bulk lane is open now: tell it the credit that waited. */
+void xdb_relay_bulk_open(struct xdb_server *server, struct xd_session_id session);
+
+/* Its bulk lane is closed, though the session lives: its streams end with an error. */
+void xdb_relay_bulk_gone(struct xdb_server *server, struct xd_session_id session);
+
+/* The session is over: its readers hear that the payload is gone, its owners that nobody
+ * reads any more. */
+void xdb_relay_session_gone(struct xdb_server *server, struct xd_session_id session);
+
+/* Send what was parked because a reader's bulk lane was full. True when some is still
+ * parked. */
+bool xdb_relay_flush(struct xdb_server *server, struct xdb_peer *peer);
+
+#endif
