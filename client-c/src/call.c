@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+/* A call of the application, checked and turned into a future that can be queued. */
+#include "base/alloc.h"
+#include "client_core.h"
+#include "payload.h"
+#include "wire/class.h"
+
+static enum xd_err check_call(const struct xd_call *call, struct xd_error *error)
+{
+    if (call->format != 0 && call->format != XD_FORMAT_CALL &&
+        call->format != XD_FORMAT_R) {
+        return xd_fail(error, XD_ERR_INVALID, "format %d is unknown", (int)call->format);
+    }
+    if (call->payload_count > XD_PAYLOADS_MAX) {
+        return xd_fail(error,
+                       XD_ERR_TOO_LARGE,
+                       "%zu payloads, %u are allowed",
+                       call->payload_count,
+                       XD_PAYLOADS_MAX);
+    }
+    bool is_call = call->format != XD_FORMAT_R;
+    if (is_call != (call->callee != NULL)) {
+        return xd_fail(error,
+                       XD_ERR_INVALID,
+                       is_call ? "callee is missing" : "callee is only for format call");
+    }
+    enum xd_err err = XD_OK;
+    if (is_call) {
+        err = xd_name_check("callee", call->callee, xd_name_is_valid, error);
+    }
+    if (err == XD_OK && call->profile != NULL) {
+        err = xd_name_check("profile", call->profile, xd_name_is_valid, error);
+    }
+    for (size_t i = 0; i < call->payload_count && err == XD_OK; i++) {
+        err = xd_payload_check(&call->payloads[i], error);
+    }
+    return err;
+}
+
+static enum xd_err fill(struct xd_client_core *core,
+                        struct xd_future *future,
+                        const struct xd_call *call)
+{
+    enum xd_err err = xd_names_get(&core->names,
+                                   call->profile == NULL ? "default" : call->profile,
+                                   &future->profile);
+    if (err == XD_OK && call->callee != NULL) {
+        err = xd_names_get(&core->names, call->callee, &future->task.callee);
+    }
+    for (size_t i = 0; i < call->payload_count && err == XD_OK; i++) {
+        err = xd_payload_frame(&core->names, &call->payloads[i], &future->frames[i]);
+        if (err == XD_OK) {
+            future->task.frame_count++;
+            future->bytes += call->payloads[i].bytes->size;
+        }
+    }
+    return err;
+}
+
+enum xd_err xd_client_core_make(struct xd_client_core *core,
+                                const struct xd_call *call,
+                                struct xd_task_id id,
+                                struct xd_future **out,
+                                struct xd_error *error)
+{
+    enum xd_err err = check_call(call, error);
+    if (err != XD_OK) {
+        return err;
+    }
+    struct xd_future *future =
+        xd_zalloc(sizeof *future + call->payload_count * sizeof future->frames[0]);
+    if (future == NULL) {
+        return xd_fail(error, XD_ERR_NOMEM, "out of memory for a task");
+    }
+    struct xd_list *links[] = {&future->link,
+                               &future->ended,
+                               &future->cancel,
+                               &future->made};
+    for (size_t i = 0; i < sizeof links / sizeof *links; i++) {
+        xd_list_init(links[i]);
+    }
+    future->text = "";
+    future->parts = &future->one;
+    future->task =
+        (struct xd_task){.id = id,
+                         .format = call->format == 0 ? XD_FORMAT_CALL : call->format,
+                         .everywhere = call->everywhere,
+                         .timeout_ms = call->timeout_ms,
+                         .min_workers = call->min_workers,
+                         .frames = future->frames};
+    err = fill(core, future, call);
+    if (err == XD_OK) {
+        err = xd_channel_detach(&core->channel,
+                                future->frames,
+                                future->task.frame_count,
+                                false,
+                                &future->made);
+    }
+    if (err != XD_OK) {
+        err = xd_fail(error, err, "out of memory for a task");
+    } else if (!xd_room_is_possible(xd_task_envelope_bytes(&future->task),
+                                    future->task.frame_count)) {
+        err = xd_fail(error,
+                      XD_ERR_TOO_LARGE,
+                      "the names of a task's payloads are too long");
+    }
+    if (err != XD_OK) {
+        xd_client_core_unmake(core, future);
+        return err;
+    }
+    *out = future;
+    return XD_OK;
+}
+
+static void drop_frames(struct xd_future *future)
+{
+    for (size_t i = 0; i < future->task.frame_count; i++) {
+        xd_frame_clear(&future->frames[i]);
+    }
+    future->task.frame_count = 0;
+}
+
+void xd_future_destroy(struct xd_future *future)
+{
+    drop_frames(future);
+    xd_bytes_unref(future->profile);
+    xd_bytes_unref(future->task.callee);
+    for (size_t i = 0; i < future->part_count; i++) {
+        xd_result_clear(&future->parts[i]);
+    }
+    if (future->parts != &future->one) {
+        xd_free(future->parts);
+    }
+    xd_free(future->own_text);
+    xd_free(future);
+}
+
+void xd_client_core_unmake(struct xd_client_core *core, struct xd_future *future)
+{
+    xd_channel_release(&core->channel, &future->made);
+    xd_future_destroy(future);
+}

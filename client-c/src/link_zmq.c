@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: MIT */
+/* DEALER sockets with a context of their own. They are watched: a broker that dies is
+ * noticed when the kernel says so. */
+#include "link_zmq.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <zmq.h>
+
+#include "base/alloc.h"
+#include "wire/address.h"
+#include "wire/limits.h"
+#include "wire/zmq.h"
+
+#define LINGER_MS 500
+
+struct link_zmq {
+    struct xd_link link; /* first */
+    void *context;
+    void *sockets[XD_LANE_COUNT];
+    void *monitors[XD_LANE_COUNT];
+    void *retired; /* the control socket before the last open(), until the new one is
+                      answered */
+    bool full[XD_LANE_COUNT];  /* the last send found no room */
+    bool ready[XD_LANE_COUNT]; /* there may be something to read */
+    bool alarmed;              /* a monitor has something to say */
+    bool lost;
+    unsigned watched; /* how many monitors were made: their names */
+};
+
+static struct link_zmq *self_of(struct xd_link *link)
+{
+    return (struct link_zmq *)(void *)link;
+}
+
+static enum xd_err map_errno(void)
+{
+    return errno == ENOMEM ? XD_ERR_NOMEM : XD_ERR_SYSTEM;
+}
+
+static const struct {
+    int option, control, bulk;
+} socket_options[] = {
+    {ZMQ_SNDHWM, 1000, 32},
+    {ZMQ_RCVHWM, 1000, 32},
+    {ZMQ_LINGER, LINGER_MS, LINGER_MS},
+    {ZMQ_IMMEDIATE, 1, 1},
+    {ZMQ_CONNECT_TIMEOUT, 3000, 3000},
+    {ZMQ_HANDSHAKE_IVL, 5000, 5000},
+    {ZMQ_RECONNECT_IVL, 100, 100},
+    {ZMQ_RECONNECT_IVL_MAX, 1000, 1000},
+    {ZMQ_IPV6, 0, 0},
+};
+
+static bool set_options(void *socket, enum xd_lane lane)
+{
+    for (size_t i = 0; i < sizeof socket_options / sizeof *socket_options; i++) {
+        int value =
+            lane == XD_LANE_BULK ? socket_options[i].bulk : socket_options[i].control;
+        if (zmq_setsockopt(socket, socket_options[i].option, &value, sizeof value) != 0) {
+            return false;
+        }
+    }
+    int64_t frame = (int64_t)XD_FRAME_MAX_BYTES;
+    return zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &frame, sizeof frame) == 0;
+}
+
+/* The events of `socket` on a PAIR of our own. */
+static void *watch(struct link_zmq *self, void *socket)
+{
+    char name[32];
+    snprintf(name, sizeof name, "inproc://monitor-%u", self->watched++);
+    int events = ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH |
+                 ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL;
+    if (zmq_socket_monitor(socket, name, events) != 0) {
+        return NULL;
+    }
+    void *pair = zmq_socket(self->context, ZMQ_PAIR);
+    int zero = 0;
+    if (pair != NULL && (zmq_setsockopt(pair, ZMQ_LINGER, &zero, sizeof zero) != 0 ||
+                         zmq_connect(pair, name) != 0)) {
+        zmq_close(pair);
+        pair = NULL;
+    }
+    return pair;
+}
+
+/* A new socket for the lane, dialling. On failure nothing is left over. */
+static enum xd_err dial(struct link_zmq *self,
+                        enum xd_lane lane,
+                        const char *endpoint,
+                        void **socket,
+                        void **monitor,
+                        struct xd_error *error)
+{
+    enum xd_err err = XD_OK;
+    *socket = zmq_socket(self->context, ZMQ_DEALER);
+    *monitor = NULL;
+    if (*socket == NULL || !set_options(*socket, lane) ||
+        (*monitor = watch(self, *socket)) == NULL ||
+        zmq_connect(*socket, endpoint) != 0) {
+        err = xd_fail(error, map_errno(), "dial %s: %s", endpoint, zmq_strerror(errno));
+        if (*monitor != NULL) {
+            zmq_close(*monitor);
+        }
+        if (*socket != NULL) {
+            int zero = 0;
+            zmq_setsockopt(*socket, ZMQ_LINGER, &zero, sizeof zero);
+            zmq_close(*socket);
+        }
+        *socket = *monitor = NULL;
+    }
+    return err;
+}
+
+static void close_quietly(void **socket)
+{
+    if (*socket != NULL) {
+        int zero = 0;
+        zmq_setsockopt(*socket, ZMQ_LINGER, &zero, sizeof zero);
+        zmq_close(*socket);
+        *socket = NULL;
+    }
+}
+
+static enum xd_err zmq_link_open(struct xd_link *link,
+                                 enum xd_lane lane,
+                                 const char *endpoint,
+                                 struct xd_error *error)
+{
+    struct link_zmq *self = self_of(link);
+    enum xd_err err = xd_address_check(endpoint, error);
+    if (err != XD_OK) {
+        return err;
+    }
+    void *socket, *monitor;
+    err = dial(self, lane, endpoint, &socket, &monitor, error);
+    if (err != XD_OK) {
+        return err;
+    }
+    void *old = self->sockets[lane];
+    if (old != NULL) {
+        zmq_socket_monitor(old, NULL, 0);
+    }
+    close_quietly(&self->monitors[lane]);
+    self->monitors[lane] = monitor;
+    /* The old one stays until the new one is answered: the broker would take its end for
+     * ours. */
+    close_quietly(&self->retired);
+    self->retired = old;
+    self->sockets[lane] = socket;
+    self->full[lane] = false;
+    self->ready[lane] = true;
+    return XD_OK;
+}
+
+static enum xd_err zmq_link_send(struct xd_link *link,
+                                 enum xd_lane lane,
+                                 struct xd_bytes *const *frames,
+                                 size_t count)
+{
+    struct link_zmq *self = self_of(link);
+    if (self->lost || self->sockets[lane] == NULL) {
+        return XD_ERR_GONE;
+    }
+    enum xd_err err = xd_zmq_send(self->sockets[lane], NULL, frames, count);
+    self->full[lane] = err == XD_ERR_AGAIN;
+    self->ready[lane] = true; /* see has_news() */
+    return err;
+}
+
+/* What a monitor saw: XD_ERR_AGAIN for nothing. */
+static enum xd_err read_monitor(void *monitor)
+{
+    enum xd_err err = XD_ERR_AGAIN;
+    uint8_t data[6];
+    while (zmq_recv(monitor, data, sizeof data, ZMQ_DONTWAIT) >= 2) {
+        uint16_t event;
+        memcpy(&event, data, sizeof event);
+        char address[1];
+        (void)zmq_recv(monitor, address, sizeof address, ZMQ_DONTWAIT);
+        err = event == ZMQ_EVENT_DISCONNECTED ? XD_ERR_GONE : XD_ERR_FORBIDDEN;
+    }
+    return err;
+}
+
+static enum xd_err zmq_link_recv(struct xd_link *link,
+                                 enum xd_lane lane,
+                                 struct xd_bytes **frames,
+                                 size_t capacity,
+                                 size_t *count)
+{
+    struct link_zmq *self = self_of(link);
+    if (self->sockets[lane] == NULL) {
+        return XD_ERR_AGAIN;
+    }
+    enum xd_err err = XD_ERR_AGAIN;
+    if (self->ready[lane]) {
+        err = xd_zmq_recv(self->sockets[lane], NULL, false, frames, capacity, count);
+        self->ready[lane] = err != XD_ERR_AGAIN;
+    }
+    if (lane != XD_LANE_CONTROL) {
+        return err;
+    }
+    if (err == XD_OK) {
+        close_quietly(&self->retired);
+        return err;
+    }
+    if (err != XD_ERR_AGAIN) {
+        return err;
+    }
+    if (self->lost) {
+        return XD_ERR_GONE;
+    }
+    if (!self->alarmed) {
+        return XD_ERR_AGAIN;
+    }
+    self->alarmed = false;
+    enum xd_err seen = read_monitor(self->monitors[XD_LANE_CONTROL]);
+    if (seen == XD_ERR_AGAIN && self->monitors[XD_LANE_BULK] != NULL) {
+        seen = read_monitor(self->monitors[XD_LANE_BULK]);
+    }
+    if (seen == XD_ERR_AGAIN) {
+        return XD_ERR_AGAIN;
+    }
+    /* What came before the end is still in the socket. */
+    self->lost = true;
+    self->ready[lane] = true;
+    err = xd_zmq_recv(self->sockets[lane], NULL, false, frames, capacity, count);
+    return err == XD_ERR_AGAIN ? seen : err;
+}
+
+static int descriptor(void *socket)
+{
+    int fd = -1;
+    size_t size = sizeof fd;
+    return zmq_getsockopt(socket, ZMQ_FD, &fd, &size) == 0 ? fd : -1;
+}
+
+/* Did a send take in the news of something to read? Its descriptor is silent then. */
+static bool has_news(struct link_zmq *self)
+{
+    bool news = self->alarmed;
+    for (int lane = 0; lane < XD_LANE_COUNT; lane++) {
+        int events = 0;
+        size_t size = sizeof events;
+        if (self->ready[lane] && self->sockets[lane] != NULL) {
+            self->ready[lane] =
+                zmq_getsockopt(self->sockets[lane], ZMQ_EVENTS, &events, &size) != 0 ||
+                (events & ZMQ_POLLIN) != 0 ||
+                (self->full[lane] && (events & ZMQ_POLLOUT) != 0);
+        }
+        news = news || self->ready[lane];
+    }
+    return news;
+}
+
+/* On the sockets' own descriptors: zmq_poll() asks each socket twice, with system calls.
+ * One is readable whenever libzmq has announced something, room to send as well, that no
+ * call has taken in. */
+static enum xd_err zmq_link_wait(struct xd_link *link, int wake_fd, int timeout_ms)
+{
+    struct link_zmq *self = self_of(link);
+    enum { WAKE = 2 * XD_LANE_COUNT, COUNT };
+    struct pollfd fds[COUNT];
+    if (has_news(self)) {
+        return XD_OK;
+    }
+    for (size_t lane = 0; lane < XD_LANE_COUNT; lane++) {
+        bool is_open = self->sockets[lane] != NULL;
+        fds[2 * lane].fd = is_open ? descriptor(self->sockets[lane]) : -1;
+        fds[2 * lane + 1].fd = is_open ? descriptor(self->monitors[lane]) : -1;
+    }
+    fds[WAKE].fd = wake_fd;
+    for (size_t i = 0; i < COUNT; i++) {
+        fds[i].events = POLLIN;
+        fds[i].revents = 0;
+    }
+    if (poll(fds, COUNT, timeout_ms) < 0 && errno != EINTR) {
+        return XD_ERR_SYSTEM;
+    }
+    for (size_t lane = 0; lane < XD_LANE_COUNT; lane++) {
+        self->ready[lane] = self->ready[lane] || fds[2 * lane].revents != 0;
+        self->alarmed = self->alarmed || fds[2 * lane + 1].revents != 0;
+    }
+    return XD_OK;
+}
+
+static void zmq_link_close(struct xd_link *link)
+{
+    struct link_zmq *self = self_of(link);
+    close_quietly(&self->retired);
+    for (int lane = 0; lane < XD_LANE_COUNT; lane++) {
+        close_quietly(&self->monitors[lane]);
+        if (self->sockets[lane] == NULL) {
+            continue;
+        }
+        if (self->lost) {
+            close_quietly(&self->sockets[lane]);
+        } else {
+            zmq_close(self->sockets[lane]);
+        }
+    }
+    while (zmq_ctx_term(self->context) != 0 && errno == EINTR) {
+    }
+    xd_free(self);
+}
+
+static enum xd_err make(struct link_zmq *self,
+                        const char *address,
+                        struct xd_error *error)
+{
+    self->context = zmq_ctx_new();
+    if (self->context == NULL) {
+        return xd_fail(error, map_errno(), "no ZeroMQ context: %s", zmq_strerror(errno));
+    }
+    zmq_ctx_set(self->context, ZMQ_IO_THREADS, 1);
+    enum xd_err err = dial(self,
+                           XD_LANE_CONTROL,
+                           address,
+                           &self->sockets[XD_LANE_CONTROL],
+                           &self->monitors[XD_LANE_CONTROL],
+                           error);
+    if (err != XD_OK) {
+        zmq_ctx_term(self->context);
+    }
+    return err;
+}
+
+enum xd_err xd_link_zmq_new(const char *address,
+                            struct xd_link **out,
+                            struct xd_error *error)
+{
+    enum xd_err err = xd_address_check(address, error);
+    if (err == XD_OK) {
+        err = xd_address_directory(address, 0, error);
+    }
+    if (err != XD_OK) {
+        return err;
+    }
+    struct link_zmq *self = xd_zalloc(sizeof *self);
+    if (self == NULL) {
+        return xd_fail(error, XD_ERR_NOMEM, "out of memory for the connection");
+    }
+    self->link = (struct xd_link){.send = zmq_link_send,
+                                  .recv = zmq_link_recv,
+                                  .wait = zmq_link_wait,
+                                  .open = zmq_link_open,
+                                  .close = zmq_link_close};
+    err = make(self, address, error);
+    if (err != XD_OK) {
+        xd_free(self);
+        return err;
+    }
+    *out = &self->link;
+    return XD_OK;
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/* The worker's state: the tasks it was sent, the one that runs, what has to be said about
+ * them. Pure over its channel: no clock, no lock, no thread. */
+#ifndef XD_CLIENT_WORKER_CORE_H
+#define XD_CLIENT_WORKER_CORE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "base/list.h"
+#include "base/map.h"
+#include "base/task.h"
+#include "channel.h"
+#include "crossdock_worker.h"
+#include "names.h"
+
+struct xd_worker;
+
+/* A task from its arrival until its result has left. */
+struct xd_job {
+    struct xd_list link; /* core.inbox, .results or .recalled */
+    struct xd_map_item item;
+    struct xd_worker *worker;
+    struct xd_task task;
+    struct xd_pull *pull; /* its payloads are on their way */
+    bool is_held;         /* was sent ahead: its start must be told */
+    bool is_told;         /* ... and was */
+    bool is_complete;     /* all payloads are here */
+    atomic_bool cancelled;
+    xd_time begun;
+    struct xd_result result;
+    struct xd_list made;    /* payloads of the result offered as chunks */
+    struct xd_frame few[2]; /* the result's frames, where they are few */
+    char callee[];          /* ended by NUL */
+};
+
+/* What the application is to be told by a callback. */
+struct xd_alarm {
+    struct xd_task_id id;
+    bool interrupt, kill;
+};
+
+struct xd_worker_core {
+    struct xd_channel channel;
+    struct xd_names names;
+    struct xd_map by_id; /* inbox and running */
+    struct xd_list inbox, results, recalled;
+    struct xd_list kept; /* payloads of results that have left: until they are read */
+    size_t inbox_count, result_count, result_bytes;
+    struct xd_job *running;
+    struct xd_alarm alarm;      /* about the running one */
+    struct xd_bytes *no_memory; /* the sentence, made ahead */
+    xd_time flush_at; /* when gathered results leave; XD_NEVER: there are none */
+    bool is_leaving;
+    struct xd_result batch[XD_TASKS_MAX];
+    struct xd_task_id ids[XD_TASKS_MAX];
+};
+
+enum xd_err xd_worker_core_init(struct xd_worker_core *core,
+                                struct xd_link *link,
+                                struct xd_session_id owner,
+                                uint64_t seed,
+                                xd_time now) XD_MUST_USE;
+void xd_worker_core_fini(struct xd_worker_core *core, bool close_link);
+
+/* Queue READY with what is offered. Errors: XD_ERR_INVALID, XD_ERR_TOO_LARGE,
+ * XD_ERR_NOMEM. */
+enum xd_err xd_worker_core_ready(struct xd_worker_core *core,
+                                 const struct xd_worker_options *options,
+                                 struct xd_error *error) XD_MUST_USE;
+
+/* Begin the next task whose payloads are here: it is running from now. NULL: there is
+ * none. */
+struct xd_job *xd_worker_core_begin(struct xd_worker_core *core, xd_time now);
+
+/* Is there one for xd_worker_core_begin()? */
+bool xd_worker_core_has_next(const struct xd_worker_core *core);
+
+/* The running job has ended; its result waits in line. What is wrong with the payloads
+ * becomes the result. Errors: XD_ERR_INVALID, XD_ERR_TOO_LARGE, XD_ERR_NOMEM. */
+enum xd_err xd_worker_core_finish(struct xd_worker_core *core,
+                                  enum xd_outcome outcome,
+                                  const char *text,
+                                  const struct xd_payload *payloads,
+                                  size_t count,
+                                  xd_time now);
+
+/* Queue an event of the running job. Errors as xd_job_emit(). */
+enum xd_err xd_worker_core_emit(struct xd_worker_core *core,
+                                const char *kind,
+                                struct xd_bytes *bytes) XD_MUST_USE;
+
+/* Hand back what has not begun; tasks that still come are handed back at once. */
+void xd_worker_core_leave(struct xd_worker_core *core);
+
+/* Has everything been said and every payload been read? */
+bool xd_worker_core_is_quiet(const struct xd_worker_core *core);
+
+void xd_worker_core_hurry(struct xd_worker_core *core);
+void xd_worker_core_flush(struct xd_worker_core *core, xd_time now);
+void xd_worker_core_settle(struct xd_worker_core *core, xd_time now);
+xd_time xd_worker_core_deadline(const struct xd_worker_core *core);
+
+/* The message hook of the channel (worker_take.c). */
+void xd_worker_core_message(void *owner, struct xd_msg *msg, xd_time now);
+
+/* Shared by the core's files: a job that did not run ends like this; and the memory of
+ * one. */
+void xd_worker_core_refuse(struct xd_worker_core *core,
+                           struct xd_job *job,
+                           enum xd_outcome outcome,
+                           const char *text,
+                           xd_time now);
+void xd_job_destroy(struct xd_worker_core *core, struct xd_job *job);
+
+/* Walks the invariants; NULL when they hold, else the broken one. */
+const char *xd_worker_core_check(const struct xd_worker_core *core);
+
+#endif

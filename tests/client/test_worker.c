@@ -1,0 +1,573 @@
+/* SPDX-License-Identifier: MIT */
+/* The worker's state over a scripted broker, with a hand-moved clock. */
+#include <criterion/criterion.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "clock.h"
+#include "fake.h"
+#include "wire/limits.h"
+#include "worker.h"
+
+static struct fake *fake;
+static struct xd_worker_core *core;
+static struct xd_batch *batch;
+static xd_time now;
+
+static void expect_and_drop(enum xd_kind kind)
+{
+    struct xd_msg msg;
+    fake_expect(fake, kind, &msg);
+    xd_msg_clear(&msg);
+}
+
+static void turn(xd_time passed)
+{
+    now += passed;
+    xd_channel_receive(&core->channel, batch);
+    xd_channel_take(&core->channel, batch, now);
+    xd_worker_core_settle(core, now);
+    xd_worker_core_flush(core, now);
+    xd_worker_core_settle(core, now);
+    const char *broken = xd_worker_core_check(core);
+    cr_assert_null(broken, "%s", broken);
+}
+
+static void begin(void)
+{
+    fake = fake_new();
+    core = malloc(sizeof *core);
+    batch = calloc(1, sizeof *batch);
+    now = xd_now();
+    cr_assert_eq(
+        xd_worker_core_init(core, &fake->link, (struct xd_session_id){3}, 1, now),
+        XD_OK);
+    const char *handlers[] = {"f", "g"};
+    struct xd_worker_options options = {.profile = "p",
+                                        .handlers = handlers,
+                                        .handler_count = 2,
+                                        .hold = 5};
+    cr_assert_eq(xd_worker_core_ready(core, &options, NULL), XD_OK);
+    fake_say_hello_ok(fake, XD_LANE_CONTROL, 0);
+    cr_assert_eq(xd_channel_greet(&core->channel, batch, XD_NEVER, NULL), XD_OK);
+    now = xd_now();
+    turn(0);
+    struct xd_msg msg;
+    fake_expect(fake, XD_KIND_HELLO, &msg);
+    cr_assert_eq(msg.hello.role, XD_ROLE_WORKER);
+    cr_assert_eq(msg.hello.owner.n, 3);
+    xd_msg_clear(&msg);
+    fake_expect(fake, XD_KIND_READY, &msg);
+    cr_assert(xd_bytes_is(msg.ready.profile, "p"));
+    cr_assert_eq(msg.ready.handler_count, 2);
+    cr_assert_eq(msg.ready.hold, 5);
+    cr_assert_eq(msg.ready.formats, 1u << XD_FORMAT_CALL);
+    xd_msg_clear(&msg);
+}
+
+static void end(void)
+{
+    xd_worker_core_fini(core, true);
+    cr_assert(fake->closed);
+    fake_free(fake);
+    free(core);
+    free(batch);
+}
+
+TestSuite(worker, .init = begin, .fini = end);
+
+static void expect_nothing(void)
+{
+    struct xd_msg msg;
+    cr_assert_not(fake_hear(fake, &msg), "%s was sent", xd_kind_name(msg.kind));
+}
+
+/* A task comes and begins. */
+static struct xd_job *run(unsigned n)
+{
+    fake_say_task(fake, fake_id(n), "f", false);
+    turn(0);
+    struct xd_job *job = xd_worker_core_begin(core, now);
+    cr_assert_not_null(job);
+    return job;
+}
+
+static void finish(void)
+{
+    cr_assert_eq(xd_worker_core_finish(core, XD_OUTCOME_DONE, NULL, NULL, 0, now), XD_OK);
+}
+
+/* ---- tasks and results ---- */
+
+Test(worker, a_task_runs_and_its_result_leaves_at_once)
+{
+    struct xd_job *job = run(1);
+    cr_assert_str_eq(job->callee, "f");
+    now += 5 * XD_MS;
+    finish();
+    turn(0);
+    struct xd_msg msg;
+    fake_expect(fake, XD_KIND_RESULT, &msg);
+    cr_assert_eq(msg.results.count, 1);
+    struct xd_task_id id = fake_id(1);
+    cr_assert(xd_task_id_equal(&msg.results.results[0].id, &id));
+    cr_assert_eq(msg.results.results[0].run_ns, (uint64_t)(5 * XD_MS));
+    cr_assert_not(msg.results.has_started);
+    xd_msg_clear(&msg);
+}
+
+Test(worker, a_task_sent_twice_runs_once)
+{
+    fake_say_task(fake, fake_id(1), "f", false);
+    fake_say_task(fake, fake_id(1), "f", false);
+    turn(0);
+    cr_assert_eq(core->inbox_count, 1);
+}
+
+Test(worker, results_of_short_held_tasks_gather)
+{
+    for (unsigned n = 1; n <= 5; n++) {
+        fake_say_task(fake, fake_id(n), "f", n > 1);
+    }
+    turn(0);
+    for (unsigned n = 1; n <= 5; n++) {
+        cr_assert_not_null(xd_worker_core_begin(core, now));
+        turn(0);
+        if (n == 1) {
+            expect_nothing();
+        } else {
+            cr_assert_eq(core->result_count, n - 1, "gathered");
+        }
+        now += XD_US;
+        finish();
+    }
+    turn(0);
+    struct xd_msg msg;
+    fake_expect(fake, XD_KIND_RESULT, &msg);
+    cr_assert_eq(msg.results.count, 5);
+    xd_msg_clear(&msg);
+}
+
+Test(worker, the_start_of_a_held_task_rides_on_the_result_before_it)
+{
+    run(1);
+    fake_say_task(fake, fake_id(2), "f", true);
+    turn(0);
+    now += 5 * XD_MS; /* a long one: it does not wait for more */
+    finish();
+    cr_assert_not_null(xd_worker_core_begin(core, now));
+    turn(0);
+    struct xd_msg msg;
+    fake_expect(fake, XD_KIND_RESULT, &msg);
+    cr_assert(msg.results.has_started);
+    struct xd_task_id id = fake_id(2);
+    cr_assert(xd_task_id_equal(&msg.results.started, &id));
+    xd_msg_clear(&msg);
+    turn(0);
+    expect_nothing();
+}
+
+Test(worker, a_start_nothing_rides_on_is_told_alone)
+{
+    fake_say_task(fake, fake_id(1), "f", true);
+    turn(0);
+    cr_assert_not_null(xd_worker_core_begin(core, now));
+    turn(0);
+    expect_and_drop(XD_KIND_STARTED);
+    turn(0);
+    expect_nothing();
+}
+
+Test(worker, a_failure_has_its_sentence_cut_at_a_character)
+{
+    char *text = malloc(XD_TEXT_MAX_BYTES + 10);
+    memset(text, 'x', XD_TEXT_MAX_BYTES + 9);
+    memcpy(text + XD_TEXT_MAX_BYTES - 1, "\xc3\xbc", 2);
+    text[XD_TEXT_MAX_BYTES + 9] = '\0';
+    run(1);
+    cr_assert_eq(xd_worker_core_finish(core, XD_OUTCOME_FAILED, text, NULL, 0, now),
+                 XD_OK);
+    turn(0);
+    struct xd_msg msg;
+    fake_expect(fake, XD_KIND_RESULT, &msg);
+    cr_assert_eq(msg.results.results[0].outcome, XD_OUTCOME_FAILED);
+    cr_assert_eq(msg.results.results[0].error->size, XD_TEXT_MAX_BYTES - 1);
+    xd_msg_clear(&msg);
+    free(text);
+}
+
+Test(worker, a_result_that_is_wrong_becomes_a_failure)
+{
+    run(1);
+    struct xd_payload payload = {0};
+    cr_assert_eq(xd_worker_core_finish(core, XD_OUTCOME_DONE, NULL, &payload, 1, now),
+                 XD_ERR_INVALID);
+    turn(0);
+    struct xd_msg msg;
+    fake_expect(fake, XD_KIND_RESULT, &msg);
+    cr_assert_eq(msg.results.results[0].outcome, XD_OUTCOME_FAILED);
+    cr_assert_gt(msg.results.results[0].error->size, 0);
+    xd_msg_clear(&msg);
+}
+
+Test(worker, every_failed_allocation_of_a_result_is_a_failure_the_client_hears)
+{
+    struct xd_bytes *bytes;
+    uint8_t *room;
+    cr_assert_eq(xd_bytes_room(2 * XD_MESSAGE_MAX_BYTES, &room, &bytes), XD_OK);
+    struct xd_payload payloads[3] = {{.bytes = bytes, .tag = "a"},
+                                     {.bytes = bytes},
+                                     {.bytes = bytes}};
+    for (unsigned n = 1; n < 50; n++) {
+        run(n);
+        xd_alloc_fail_at(n);
+        enum xd_err err =
+            xd_worker_core_finish(core, XD_OUTCOME_DONE, NULL, payloads, 3, now);
+        xd_alloc_fail_at(0);
+        cr_assert_null(xd_worker_core_check(core));
+        struct xd_job *job = XD_ITEM(core->results.prev, struct xd_job, link);
+        if (err == XD_OK) {
+            cr_assert_gt(n, 4);
+            cr_assert_eq(job->result.outcome, XD_OUTCOME_DONE);
+            xd_bytes_unref(bytes);
+            return;
+        }
+        cr_assert_eq(err, XD_ERR_NOMEM);
+        cr_assert_eq(job->result.outcome, XD_OUTCOME_FAILED);
+        cr_assert_not_null(job->result.error);
+        cr_assert_eq(core->channel.owned.payloads.count, 0);
+        turn(0);
+        expect_and_drop(XD_KIND_RESULT);
+    }
+    cr_assert_fail("it never worked");
+}
+
+Test(worker, a_task_without_memory_goes_back_or_ends_the_session)
+{
+    for (size_t n = 1; n < 20; n++) {
+        struct xd_task task = {.id = fake_id((unsigned)n), .format = XD_FORMAT_R};
+        struct xd_msg msg = {.kind = XD_KIND_TASK};
+        msg.tasks.tasks = &task;
+        msg.tasks.count = 1;
+        xd_alloc_fail_at(n);
+        xd_worker_core_message(core, &msg, now);
+        xd_alloc_fail_at(0);
+        cr_assert_null(xd_worker_core_check(core));
+        if (core->inbox_count == 1) {
+            cr_assert_gt(n, 1);
+            return;
+        }
+        turn(0);
+        expect_and_drop(XD_KIND_RECALLED);
+    }
+}
+
+/* ---- recall and cancel ---- */
+
+Test(worker, only_what_has_not_begun_is_handed_back)
+{
+    run(1);
+    fake_say_task(fake, fake_id(2), "f", true);
+    fake_say_ids(fake, XD_KIND_RECALL, fake_id(1), 0);
+    fake_say_ids(fake, XD_KIND_RECALL, fake_id(2), 0);
+    fake_say_ids(fake, XD_KIND_RECALL, fake_id(3), 0);
+    turn(0);
+    struct xd_msg msg;
+    fake_expect(fake, XD_KIND_RECALLED, &msg);
+    struct xd_task_id id = fake_id(2);
+    cr_assert_eq(msg.ids.count, 1);
+    cr_assert(xd_task_id_equal(&msg.ids.ids[0], &id));
+    xd_msg_clear(&msg);
+    expect_nothing();
+}
+
+Test(worker, a_cancel_reaches_the_running_task)
+{
+    struct xd_job *job = run(1);
+    fake_say_ids(fake, XD_KIND_CANCEL, fake_id(1), XD_CANCEL_INTERRUPT);
+    turn(0);
+    cr_assert(atomic_load(&job->cancelled));
+    cr_assert(core->alarm.interrupt);
+    cr_assert_not(core->alarm.kill);
+    fake_say_ids(fake, XD_KIND_CANCEL, fake_id(1), XD_CANCEL_KILL);
+    turn(0);
+    cr_assert(core->alarm.kill);
+}
+
+Test(worker, a_cancel_of_a_held_task_is_its_result)
+{
+    run(1);
+    fake_say_task(fake, fake_id(2), "f", true);
+    fake_say_ids(fake, XD_KIND_CANCEL, fake_id(2), XD_CANCEL_INTERRUPT);
+    turn(0);
+    struct xd_msg msg;
+    fake_expect(fake, XD_KIND_RESULT, &msg);
+    cr_assert_eq(msg.results.results[0].outcome, XD_OUTCOME_CANCELLED);
+    xd_msg_clear(&msg);
+    cr_assert_eq(core->inbox_count, 0);
+}
+
+Test(worker, the_end_of_the_broker_interrupts_the_task)
+{
+    struct xd_job *job = run(1);
+    fake_break(fake);
+    turn(0);
+    cr_assert(atomic_load(&job->cancelled));
+    cr_assert(core->alarm.interrupt);
+}
+
+/* ---- events ---- */
+
+Test(worker, events_go_ahead_of_the_result)
+{
+    run(1);
+    struct xd_bytes *bytes;
+    cr_assert_eq(xd_bytes_text("50 %", &bytes), XD_OK);
+    cr_assert_eq(xd_worker_core_emit(core, "progress", bytes), XD_OK);
+    finish();
+    turn(0);
+    struct xd_msg msg;
+    fake_expect(fake, XD_KIND_EVENT, &msg);
+    cr_assert(xd_bytes_is(msg.event.kind, "progress"));
+    cr_assert(xd_bytes_is(msg.event.bytes, "50 %"));
+    xd_msg_clear(&msg);
+    expect_and_drop(XD_KIND_RESULT);
+    xd_bytes_unref(bytes);
+}
+
+Test(worker, events_stay_ahead_when_the_link_is_full)
+{
+    run(1);
+    struct xd_bytes *bytes;
+    cr_assert_eq(xd_bytes_text("x", &bytes), XD_OK);
+    fake->full[XD_LANE_CONTROL] = true;
+    enum xd_err err = XD_OK;
+    unsigned taken = 0;
+    while ((err = xd_worker_core_emit(core, "progress", bytes)) == XD_OK) {
+        taken++;
+    }
+    cr_assert_eq(err, XD_ERR_BUSY);
+    finish();
+    turn(0);
+    fake->full[XD_LANE_CONTROL] = false;
+    turn(3 * XD_MS);
+    for (unsigned i = 0; i < taken; i++) {
+        expect_and_drop(XD_KIND_EVENT);
+    }
+    expect_and_drop(XD_KIND_RESULT);
+    xd_bytes_unref(bytes);
+}
+
+Test(worker, an_event_that_is_wrong_is_refused)
+{
+    run(1);
+    struct xd_bytes *bytes;
+    uint8_t *room;
+    cr_assert_eq(xd_bytes_room(XD_MESSAGE_MAX_BYTES + 1, &room, &bytes), XD_OK);
+    cr_assert_eq(xd_worker_core_emit(core, "", bytes), XD_ERR_INVALID);
+    cr_assert_eq(xd_worker_core_emit(core, "x", NULL), XD_ERR_INVALID);
+    cr_assert_eq(xd_worker_core_emit(core, "x", bytes), XD_ERR_TOO_LARGE);
+    xd_bytes_unref(bytes);
+}
+
+/* ---- streams ---- */
+
+static void say_large_task(unsigned n, uint64_t size)
+{
+    struct xd_frame frame = {.ref = {{5}, n}, .size = size, .role = XD_FRAME_BODY};
+    struct xd_task task = {.id = fake_id(n),
+                           .format = XD_FORMAT_R,
+                           .frames = &frame,
+                           .frame_count = 1};
+    struct xd_msg msg = {.kind = XD_KIND_TASK};
+    msg.tasks.tasks = &task;
+    msg.tasks.count = 1;
+    fake_say(fake, XD_LANE_CONTROL, &msg);
+    turn(0);
+}
+
+static void say_chunk(unsigned n, struct xd_bytes *bytes, enum xd_err code)
+{
+    struct xd_msg msg = {.kind = XD_KIND_CHUNK};
+    msg.chunk =
+        (struct xd_chunk){.ref = {{5}, n}, .reader = {7}, .code = code, .bytes = bytes};
+    fake_say(fake, XD_LANE_BULK, &msg);
+}
+
+Test(worker, a_task_begins_when_its_payloads_are_here)
+{
+    struct xd_bytes *bytes;
+    cr_assert_eq(xd_bytes_text("payload", &bytes), XD_OK);
+    say_large_task(1, bytes->size);
+    fake_say_task(fake, fake_id(2), "f", true);
+    turn(0);
+    cr_assert_not(xd_worker_core_has_next(core), "in order");
+    expect_and_drop(XD_KIND_HELLO);
+    fake_say_hello_ok(fake, XD_LANE_BULK, 0);
+    turn(0);
+    expect_and_drop(XD_KIND_CREDIT);
+    say_chunk(1, bytes, XD_OK);
+    turn(0);
+    struct xd_job *job = xd_worker_core_begin(core, now);
+    cr_assert_not_null(job);
+    cr_assert(xd_bytes_equal(job->task.frames[0].bytes, bytes));
+    xd_bytes_unref(bytes);
+}
+
+Test(worker, a_task_whose_payload_is_gone_never_shows_up)
+{
+    say_large_task(1, 100);
+    expect_and_drop(XD_KIND_HELLO);
+    fake_say_hello_ok(fake, XD_LANE_BULK, 0);
+    turn(0);
+    expect_and_drop(XD_KIND_CREDIT);
+    say_chunk(1, NULL, XD_ERR_GONE);
+    turn(0);
+    cr_assert_not(xd_worker_core_has_next(core));
+    expect_and_drop(XD_KIND_CREDIT);
+    struct xd_msg msg;
+    fake_expect(fake, XD_KIND_RESULT, &msg);
+    cr_assert_eq(msg.results.results[0].outcome, XD_OUTCOME_LOST);
+    xd_msg_clear(&msg);
+}
+
+Test(worker, a_large_result_is_kept_until_it_was_read)
+{
+    struct xd_bytes *bytes;
+    uint8_t *room;
+    cr_assert_eq(xd_bytes_room(XD_MESSAGE_MAX_BYTES + 1, &room, &bytes), XD_OK);
+    memset(room, 1, XD_MESSAGE_MAX_BYTES + 1);
+    struct xd_payload payload = {.bytes = bytes};
+    run(1);
+    cr_assert_eq(xd_worker_core_finish(core, XD_OUTCOME_DONE, NULL, &payload, 1, now),
+                 XD_OK);
+    xd_bytes_unref(bytes);
+    turn(0);
+    expect_and_drop(XD_KIND_HELLO);
+    fake_say_hello_ok(fake, XD_LANE_BULK, 0);
+    turn(0);
+    struct xd_msg msg;
+    fake_expect(fake, XD_KIND_RESULT, &msg);
+    struct xd_msg credit = {.kind = XD_KIND_CREDIT};
+    credit.credit.ref = msg.results.results[0].frames[0].ref;
+    credit.credit.reader.n = 9;
+    credit.credit.chunks = 8;
+    xd_msg_clear(&msg);
+    cr_assert_not(xd_worker_core_is_quiet(core));
+    fake_say(fake, XD_LANE_BULK, &credit);
+    turn(0);
+    expect_and_drop(XD_KIND_CHUNK);
+    expect_and_drop(XD_KIND_CHUNK);
+    credit.credit.chunks = 0;
+    credit.credit.done = true;
+    fake_say(fake, XD_LANE_BULK, &credit);
+    turn(0);
+    cr_assert(xd_worker_core_is_quiet(core));
+}
+
+/* ---- offers and leaving ---- */
+
+Test(worker, offers_are_checked)
+{
+    const char *bad[] = {"a\nb"};
+    static const char *many[XD_HANDLERS_MAX + 1];
+    const struct {
+        struct xd_worker_options options;
+        enum xd_err err;
+    } table[] = {
+        {{.profile = "\x01"}, XD_ERR_INVALID},
+        {{.hold = XD_HOLD_MAX + 1}, XD_ERR_INVALID},
+        {{.formats = 1u << 9}, XD_ERR_INVALID},
+        {{.handlers = bad, .handler_count = 1}, XD_ERR_INVALID},
+        {{.handlers = many, .handler_count = XD_HANDLERS_MAX + 1}, XD_ERR_TOO_LARGE},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        struct xd_error error = {""};
+        cr_assert_eq(xd_worker_core_ready(core, &table[i].options, &error), table[i].err);
+        cr_assert_gt(strlen(error.text), 0);
+    }
+}
+
+Test(worker, leaving_hands_back_what_has_not_begun)
+{
+    fake_say_task(fake, fake_id(1), "f", false);
+    fake_say_task(fake, fake_id(2), "f", true);
+    turn(0);
+    xd_worker_core_leave(core);
+    fake_say_task(fake, fake_id(3), "f", false); /* was on its way */
+    turn(0);
+    struct xd_msg msg;
+    fake_expect(fake, XD_KIND_RECALLED, &msg);
+    cr_assert_eq(msg.ids.count, 3);
+    xd_msg_clear(&msg);
+    cr_assert(xd_worker_core_is_quiet(core));
+}
+
+/* ---- the public functions ---- */
+
+static struct xd_worker *connect_worker(void)
+{
+    struct xd_worker *worker;
+    struct xd_worker_options options = {.profile = "p"};
+    struct xd_error error = {""};
+    fake = fake_new();
+    fake->answer = fake_welcome;
+    cr_assert_eq(xd_worker_connect_link(&options, &fake->link, &worker, &error),
+                 XD_OK,
+                 "%s",
+                 error.text);
+    expect_and_drop(XD_KIND_READY);
+    return worker;
+}
+
+Test(worker_api, job_shows_its_task)
+{
+    struct xd_worker *worker = connect_worker();
+    fake_say_task(fake, fake_id(1), "f", false);
+    struct xd_job *job;
+    cr_assert_eq(xd_worker_next(worker, 5000, &job, NULL), XD_OK);
+    cr_assert(xd_worker_is_busy(worker));
+    cr_assert_str_eq(xd_job_callee(job), "f");
+    cr_assert_eq(xd_job_task(job)->format, XD_FORMAT_CALL);
+    cr_assert_null(xd_job_arg(job, 0));
+    cr_assert_null(xd_job_arg_named(job, "x"));
+    cr_assert_not(xd_job_is_cancelled(job));
+    cr_assert_eq(xd_job_finish(job, NULL, 0), XD_OK);
+    cr_assert_not(xd_worker_is_busy(worker));
+    expect_and_drop(XD_KIND_RESULT);
+    xd_worker_leave(worker);
+    expect_and_drop(XD_KIND_BYE);
+    cr_assert(fake->closed);
+    fake_free(fake);
+}
+
+Test(worker_api, waiting_has_an_end_and_can_be_woken)
+{
+    struct xd_worker *worker = connect_worker();
+    struct xd_job *job;
+    struct xd_error error;
+    cr_assert_eq(xd_worker_next(worker, 10, &job, &error), XD_ERR_TIMEOUT);
+    xd_worker_wake(worker);
+    cr_assert_eq(xd_worker_next(worker, -1, &job, &error), XD_ERR_TIMEOUT);
+    fake_break(fake);
+    cr_assert_eq(xd_worker_next(worker, -1, &job, &error), XD_ERR_GONE);
+    cr_assert_gt(strlen(error.text), 0);
+    xd_worker_leave(worker);
+    fake_free(fake);
+}
+
+Test(worker_api, heartbeats_go_on_while_a_job_computes)
+{
+    struct xd_worker *worker = connect_worker();
+    fake_say_task(fake, fake_id(1), "f", false);
+    struct xd_job *job;
+    cr_assert_eq(xd_worker_next(worker, 5000, &job, NULL), XD_OK);
+    struct xd_msg msg = {0};
+    for (int i = 0; i < 5000 && !fake_hear(fake, &msg); i++) {
+        usleep(1000);
+    }
+    cr_assert_eq(msg.kind, XD_KIND_HEARTBEAT);
+    cr_assert_eq(xd_job_fail(job, NULL, NULL, 0), XD_OK);
+    xd_worker_leave(worker);
+    fake_free(fake);
+}
