@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/* The life pipe and signals of a slot. */
+#include "guard.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "slot.h"
+
+/* One process, one slot: the signal handler has nothing but statics to reach. */
+static struct {
+    pthread_mutex_t lock;
+    int life_fd, signal_fd[2];
+    struct xd_worker *worker;
+    bool had_worker, stopping;
+} guard = {.lock = PTHREAD_MUTEX_INITIALIZER, .life_fd = -1};
+
+int xdw_life_fd(void)
+{
+    const char *text = getenv("CROSSDOCK_LIFE_FD");
+    char *end;
+    long fd = text ? strtol(text, &end, 10) : -1;
+    if (!text || end == text || *end || fd < 0 || fd > 1 << 20 ||
+        fcntl((int)fd, F_SETFD, FD_CLOEXEC) < 0) {
+        return -1;
+    }
+    return (int)fd;
+}
+
+static void on_signal(int number)
+{
+    (void)number;
+    int kept = errno;
+    ssize_t written = write(guard.signal_fd[1], "", 1);
+    (void)written; /* a full pipe has told it already */
+    errno = kept;
+}
+
+static void begin_stop(void)
+{
+    pthread_mutex_lock(&guard.lock);
+    guard.stopping = true;
+    if (guard.worker) {
+        xd_worker_wake(guard.worker);
+    } else if (!guard.had_worker) {
+        _exit(XDW_EXIT_OK); /* nothing has begun */
+    }
+    pthread_mutex_unlock(&guard.lock);
+}
+
+static void *watch(void *unused)
+{
+    (void)unused;
+    struct pollfd fds[] = {{.fd = guard.life_fd, .events = POLLIN},
+                           {.fd = guard.signal_fd[0], .events = POLLIN}};
+    for (;;) {
+        char byte;
+        if (poll(fds, 2, -1) <= 0) {
+            continue;
+        }
+        if (fds[0].revents && read(guard.life_fd, &byte, 1) == 0) {
+            _exit(XDW_EXIT_ORPHAN);
+        }
+        if (fds[1].revents && read(guard.signal_fd[0], &byte, 1) == 1) {
+            begin_stop();
+        }
+    }
+    return NULL;
+}
+
+/* The thread takes no signals, so that handlers' own arrive in theirs. */
+static int start_thread(void)
+{
+    sigset_t all, before;
+    pthread_t thread;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int number = pthread_create(&thread, NULL, watch, NULL);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return number ? number : pthread_detach(thread);
+}
+
+enum xd_err xdw_guard_start(struct xd_error *error)
+{
+    guard.life_fd = xdw_life_fd();
+    if (pipe2(guard.signal_fd, O_CLOEXEC | O_NONBLOCK) < 0) {
+        return xd_fail(error, XD_ERR_SYSTEM, "no pipe: %s", strerrordesc_np(errno));
+    }
+    int number = start_thread();
+    if (number) {
+        return xd_fail(error, XD_ERR_SYSTEM, "no thread: %s", strerrordesc_np(number));
+    }
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGINT, &action, NULL);
+    return XD_OK;
+}
+
+void xdw_guard_set(struct xd_worker *worker)
+{
+    pthread_mutex_lock(&guard.lock);
+    guard.worker = worker;
+    guard.had_worker = true;
+    pthread_mutex_unlock(&guard.lock);
+}
+
+bool xdw_guard_is_stopping(void)
+{
+    pthread_mutex_lock(&guard.lock);
+    bool stopping = guard.stopping;
+    pthread_mutex_unlock(&guard.lock);
+    return stopping;
+}
