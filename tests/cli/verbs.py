@@ -1,0 +1,184 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The verbs of `crossdock` against a real broker with one worker that has the example's SQL handler.
+
+usage: verbs.py BUILD"""
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+BUILD = os.path.abspath(sys.argv.pop(1))
+CROSSDOCK = os.path.join(BUILD, "client-c/cli/crossdock")
+MODULE = os.path.join(BUILD, "client-c/examples/sqlite_handlers.so")
+ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+DEADLINE_S = 30
+
+
+def wait_until(what, claim):
+    end = time.monotonic() + DEADLINE_S
+    while not claim():
+        if time.monotonic() > end:
+            raise AssertionError(f"waited too long until {what}")
+        time.sleep(0.02)
+
+
+class Verbs(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.work = tempfile.TemporaryDirectory()
+        cls.env = dict(os.environ, CROSSDOCK_URL=f"ipc://{cls.work.name}/broker")
+        cls.env["PATH"] = os.path.join(BUILD, "broker") + os.pathsep + os.environ["PATH"]
+        cls.children = []
+        # `serve` finds the broker in PATH and becomes it
+        broker = cls.start(CROSSDOCK, "serve", "--quiet", "--listen", cls.env["CROSSDOCK_URL"], stdout=subprocess.PIPE)
+        cls.ready = broker.stdout.readline()
+        cls.start(os.path.join(BUILD, "worker/crossdock-worker"), "--module", MODULE)
+        cls.database = os.path.join(cls.work.name, "in.db")
+        with sqlite3.connect(cls.database) as db:
+            db.execute("CREATE TABLE t(a)")
+            db.executemany("INSERT INTO t VALUES(?)", [(i,) for i in range(10)])
+
+    @classmethod
+    def tearDownClass(cls):
+        for child in reversed(cls.children):
+            child.send_signal(signal.SIGTERM)
+        for child in reversed(cls.children):
+            child.wait(DEADLINE_S)
+            if child.stdout:
+                child.stdout.close()
+        cls.work.cleanup()
+
+    @classmethod
+    def start(cls, *command, **more):
+        child = subprocess.Popen(command, env=cls.env, stdin=subprocess.DEVNULL, text=True, **more)
+        cls.children.append(child)
+        return child
+
+    def run_it(self, *arguments, **more):
+        return subprocess.run(
+            [CROSSDOCK, *arguments], env=self.env, capture_output=True, text=True, timeout=DEADLINE_S, check=False,
+            cwd=self.work.name, **more,
+        )  # fmt: skip
+
+    def status(self):
+        done = self.run_it("status", "--json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return json.loads(done.stdout)
+
+    def test_serve_becomes_the_broker(self):
+        self.assertEqual(self.ready, f"ready address={self.env['CROSSDOCK_URL']}\n")
+
+    def test_status_as_json_and_as_tables(self):
+        wait_until("the worker is there", lambda: len(self.status()["workers"]) == 1)
+        done = self.run_it("status")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for word in ("software", "profiles", "default", "workers", "clients", "counters"):
+            self.assertIn(word, done.stdout)
+
+    def test_submit_prints_text_and_writes_the_database(self):
+        done = self.run_it("submit", "sqlite.query", f"sqlite3={self.database}", "text:SELECT sum(a) AS s FROM t", "-o", "out")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(done.stdout, "s\n45\n")
+        self.assertIn("wrote out/result-1.sqlite3", done.stderr)
+        with sqlite3.connect(os.path.join(self.work.name, "out/result-1.sqlite3")) as db:
+            self.assertEqual(db.execute("SELECT s FROM result").fetchall(), [(45,)])
+
+    def test_submit_reads_standard_input_and_answers_json(self):
+        with open(self.database, "rb") as f:
+            done = self.run_it("submit", "--json", "sqlite.query", "sqlite3=-", "text:SELECT 1 AS x", "-o", "j", stdin=f)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        answer = json.loads(done.stdout)
+        self.assertEqual((answer["outcome"], answer["error"], len(answer["id"])), ("done", "", 32))
+        self.assertEqual(answer["results"][1], {"tag": "text", "bytes": 4, "text": "x\n1\n"})
+        self.assertTrue(os.path.exists(os.path.join(self.work.name, answer["results"][0]["file"])))
+
+    def test_task_that_fails_exits_1_with_its_error(self):
+        done = self.run_it("submit", "sqlite.query", f"sqlite3={self.database}", "text:SELECT a FROM nowhere")
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertIn("the task ended as failed: ", done.stderr)
+        self.assertIn("nowhere", done.stderr)
+
+    def test_timeout_ends_a_task_as_expired(self):
+        done = self.run_it("submit", "--timeout", "0.2", "handler.of.nobody", "text:x")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("the task ended as expired", done.stderr)
+
+    def running(self):
+        """A task without end that has begun, and its id."""
+        child = subprocess.Popen(
+            [CROSSDOCK, "submit", "-v", "sqlite.query", f"sqlite3={self.database}", f"text:{ENDLESS}"],
+            env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        self.addCleanup(child.stderr.close)
+        word, task = child.stderr.readline().split()
+        self.assertEqual((word, len(task)), ("task", 32))
+        wait_until("it runs", lambda: any(w["leased"] for w in self.status()["workers"]))
+        return child, task
+
+    def test_cancel_ends_a_running_task_of_another_session(self):
+        child, task = self.running()
+        done = self.run_it("cancel", task)
+        self.assertEqual((done.returncode, done.stdout), (0, f"cancelled {task}\n"), done.stderr)
+        self.assertEqual(child.wait(DEADLINE_S), 1)
+        self.assertIn("the task ended as cancelled", child.stderr.read())
+        again = self.run_it("cancel", task)
+        self.assertEqual(again.returncode, 4, again.stdout + again.stderr)
+
+    def test_interrupt_cancels_the_task(self):
+        child, _ = self.running()
+        child.send_signal(signal.SIGINT)
+        self.assertEqual(child.wait(DEADLINE_S), 1)
+        self.assertIn("the task ended as cancelled", child.stderr.read())
+
+    def test_wrong_use_exits_2_and_says_what_is_wrong(self):
+        for arguments, words in (
+            ((), "a verb is missing"),
+            (("fly",), "no verb 'fly'"),
+            (("submit",), "handler's name is missing"),
+            (("submit", "h", "file"), "neither TAG=FILE nor TAG:TEXT"),
+            (("submit", "-t", "soon", "h"), "'soon' is not a time"),
+            (("submit", "-t", "-1", "h"), "'-1' is not a time"),
+            (("cancel",), "id is missing"),
+            (("cancel", "12"), "32 hexadecimal digits"),
+            (("status", "now"), "no argument expected"),
+            (("status", "--url", "tcp:/" + "/127.0.0.1:1"), ""),
+        ):
+            done = self.run_it(*arguments)
+            expected = 4 if "--url" in arguments else 2
+            self.assertEqual((done.returncode, done.stdout), (expected, ""), arguments)
+            self.assertIn(words, done.stderr)
+
+    def test_no_broker_exits_3_and_says_how_to_start_one(self):
+        nobody = f"ipc://{self.work.name}/nobody"
+        done = self.run_it("status", "--url", nobody)
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertIn("crossdock serve", done.stderr)
+
+    def test_file_that_is_not_there_exits_5(self):
+        done = self.run_it("submit", "sqlite.query", "sqlite3=missing.db")
+        self.assertEqual(done.returncode, 5)
+        self.assertIn("missing.db: No such file", done.stderr)
+
+    def test_full_disk_is_not_a_success(self):
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            done = subprocess.run([CROSSDOCK, "status"], env=self.env, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        self.assertEqual(done.returncode, 5, done.stderr)
+
+    def test_every_help_text_names_its_arguments(self):
+        for verb, word in ((None, "Exit codes"), ("status", "--json"), ("submit", "TAG=FILE"), ("cancel", "ID")):
+            done = self.run_it(*([verb] if verb else []), "--help")
+            self.assertEqual(done.returncode, 0)
+            self.assertIn(word, done.stdout)
+
+
+if __name__ == "__main__":
+    result = unittest.main(exit=False, verbosity=2).result
+    bad = len(result.failures) + len(result.errors)
+    print(f"{result.testsRun - bad} passed, {bad} failed")
+    sys.exit(1 if bad or not result.testsRun else 0)
