@@ -1,0 +1,485 @@
+/* SPDX-License-Identifier: MIT */
+/* Malformed and forbidden input on every socket: the documented answer, nothing counted,
+ * nobody else disturbed. */
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <zmq.h>
+
+#include "sys.h"
+#include "wire/codec.h"
+#include "wire/zmq.h"
+
+static struct sys sys;
+static void *context;
+
+static void begin(void)
+{
+    sys_begin(&sys, NULL);
+    context = zmq_ctx_new();
+}
+
+static void end(void)
+{
+    zmq_ctx_term(context);
+    sys_end(&sys);
+}
+
+TestSuite(hostile, .init = begin, .fini = end, .timeout = 240);
+
+enum where { ON_CLIENTS, ON_WORKERS, ON_BULK, PLACES };
+
+static void *dial(enum where where)
+{
+    static const char *const SUFFIX[] = {"", ".workers", ".bulk"};
+    char endpoint[128];
+    int zero = 0;
+    void *socket = zmq_socket(context, ZMQ_DEALER);
+    (void)snprintf(endpoint, sizeof endpoint, "%s%s", sys.address, SUFFIX[where]);
+    zmq_setsockopt(socket, ZMQ_LINGER, &zero, sizeof zero);
+    cr_assert(zmq_connect(socket, endpoint) == 0);
+    return socket;
+}
+
+static void send_raw(void *socket,
+                     const void *const *data,
+                     const size_t *sizes,
+                     size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        cr_assert(zmq_send(socket, data[i], sizes[i], i + 1 < count ? ZMQ_SNDMORE : 0) >=
+                  0);
+    }
+}
+
+static void send_msg(void *socket, const struct xd_msg *msg)
+{
+    struct xd_frames frames;
+    frames.count = 0;
+    cr_assert(xd_msg_pack(msg, &frames) == XD_OK);
+    for (size_t i = 0; i < frames.count; i++) {
+        cr_assert(zmq_send(socket,
+                           frames.items[i]->data,
+                           frames.items[i]->size,
+                           i + 1 < frames.count ? ZMQ_SNDMORE : 0) >= 0);
+    }
+    xd_frames_clear(&frames);
+}
+
+/* The next message that is no heartbeat, within five seconds; false when none comes. */
+static bool receive(void *socket, struct xd_msg *msg)
+{
+    xd_time until = sys_now() + 5 * XD_S;
+    while (sys_now() < until) {
+        zmq_pollitem_t item = {socket, 0, ZMQ_POLLIN, 0};
+        zmq_poll(&item, 1, 100);
+        struct xd_bytes *frames[XD_FRAMES_MAX];
+        size_t count;
+        if (xd_zmq_recv(socket, NULL, false, frames, XD_FRAMES_MAX, &count) != XD_OK) {
+            continue;
+        }
+        memset(msg, 0, sizeof *msg);
+        enum xd_err err = xd_msg_unpack(frames, count, msg, NULL);
+        for (size_t i = 0; i < count; i++) {
+            xd_bytes_unref(frames[i]);
+        }
+        cr_assert(err == XD_OK, "the broker sent nonsense");
+        if (msg->kind != XD_KIND_HEARTBEAT) {
+            return true;
+        }
+        xd_msg_clear(msg);
+    }
+    return false;
+}
+
+static void expect_error(void *socket, enum xd_err code, const char *what)
+{
+    struct xd_msg msg;
+    cr_assert(receive(socket, &msg), "%s: no answer", what);
+    cr_assert(msg.kind == XD_KIND_ERROR,
+              "%s: answered with %s",
+              what,
+              xd_kind_name(msg.kind));
+    cr_assert(msg.error.code == code,
+              "%s: %s instead of %s",
+              what,
+              xd_err_name(msg.error.code),
+              xd_err_name(code));
+    cr_assert(msg.error.text != NULL && msg.error.text->size > 5,
+              "%s: no sentence",
+              what);
+    xd_msg_clear(&msg);
+}
+
+/* A session of that role: HELLO on the clients' socket, and for a worker again on its
+ * own. */
+struct raw {
+    void *socket;
+    struct xd_session_id session;
+    struct xd_token token;
+};
+
+static struct xd_msg hello_of(enum xd_role role, enum xd_lane lane)
+{
+    struct xd_msg msg = {.kind = XD_KIND_HELLO};
+    msg.hello.role = role;
+    msg.hello.lane = lane;
+    msg.hello.min_version = msg.hello.max_version = XD_PROTOCOL_VERSION;
+    return msg;
+}
+
+static struct raw open_raw(enum xd_role role)
+{
+    struct raw raw = {.socket = dial(ON_CLIENTS)};
+    struct xd_msg msg = hello_of(role, XD_LANE_CONTROL);
+    send_msg(raw.socket, &msg);
+    cr_assert(receive(raw.socket, &msg) && msg.kind == XD_KIND_HELLO_OK);
+    raw.session = msg.hello_ok.session;
+    raw.token = msg.hello_ok.token;
+    xd_msg_clear(&msg);
+    if (role == XD_ROLE_WORKER) {
+        zmq_close(raw.socket);
+        raw.socket = dial(ON_WORKERS);
+        msg = hello_of(role, XD_LANE_CONTROL);
+        msg.hello.session = raw.session;
+        msg.hello.token = raw.token;
+        send_msg(raw.socket, &msg);
+        cr_assert(receive(raw.socket, &msg) && msg.kind == XD_KIND_HELLO_OK);
+        xd_msg_clear(&msg);
+    }
+    return raw;
+}
+
+/* ---- bytes that are no message, on each socket */
+
+struct bytes_case {
+    const char *what;
+    const char *frames[4];
+    size_t sizes[4], count;
+    enum xd_err code;
+};
+
+#define ONE(text) {text}, {sizeof(text) - 1}, 1
+
+static const struct bytes_case BYTES[] = {
+    {"empty envelope", {""}, {0}, 1, XD_ERR_VERSION},
+    {"one byte", ONE("\x07"), XD_ERR_PROTOCOL},
+    {"text", ONE("GET / HTTP/1.1\r\nHost: x\r\n\r\n"), XD_ERR_PROTOCOL},
+    {"version 0", ONE("\x08\x00\x10\x0e"), XD_ERR_VERSION},
+    {"version 999", ONE("\x08\xe7\x07\x10\x0e"), XD_ERR_VERSION},
+    {"kind 0", ONE("\x08\x01"), XD_ERR_UNSUPPORTED},
+    {"kind 99", ONE("\x08\x01\x10\x63"), XD_ERR_UNSUPPORTED},
+    {"length past the end", ONE("\x08\x01\x10\x04\x42\x7f\x0a"), XD_ERR_PROTOCOL},
+    {"over-long varint",
+     ONE("\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"),
+     XD_ERR_PROTOCOL},
+    {"a frame too many", {"\x08\x01\x10\x0e", "x"}, {4, 1}, 2, XD_ERR_PROTOCOL},
+    {"three frames too many",
+     {"\x08\x01\x10\x0e", "", "", ""},
+     {4, 0, 0, 0},
+     4,
+     XD_ERR_PROTOCOL},
+    {"hello without body", ONE("\x08\x01\x10\x01"), XD_ERR_PROTOCOL},
+    {"submit without tasks",
+     ONE("\x08\x01\x10\x04\x52\x01"
+         "a"),
+     XD_ERR_PROTOCOL},
+    {"heartbeat before hello", ONE("\x08\x01\x10\x0e"), XD_ERR_PROTOCOL},
+};
+
+static void bad_bytes_on(enum where where)
+{
+    for (size_t i = 0; i < sizeof BYTES / sizeof BYTES[0]; i++) {
+        const struct bytes_case *c = &BYTES[i];
+        const void *data[4] = {c->frames[0], c->frames[1], c->frames[2], c->frames[3]};
+        void *socket = dial(where);
+        send_raw(socket, data, c->sizes, c->count);
+        expect_error(socket, c->code, c->what);
+        zmq_close(socket);
+    }
+}
+
+/* An envelope of 64 KiB and one byte, and 1,025 and 5,000 frames. */
+static void too_much_on(enum where where)
+{
+    void *socket = dial(where);
+    char *large = calloc(1, XD_ENVELOPE_MAX_BYTES + 1);
+    cr_assert(zmq_send(socket, large, XD_ENVELOPE_MAX_BYTES + 1, 0) > 0);
+    expect_error(socket, XD_ERR_TOO_LARGE, "envelope over the limit");
+    free(large);
+    for (size_t frames = 1025; frames <= 5000; frames += 3975) {
+        for (size_t i = 0; i < frames; i++) {
+            cr_assert(zmq_send(socket, "", 0, i + 1 < frames ? ZMQ_SNDMORE : 0) == 0);
+        }
+        expect_error(socket, XD_ERR_TOO_LARGE, "frames over the limit");
+    }
+    zmq_close(socket);
+}
+
+static void noise_on(enum where where)
+{
+    unsigned seed = 12345;
+    for (int round = 0; round < 40; round++) {
+        void *socket = dial(where);
+        for (int k = 0; k < 3; k++) {
+            unsigned char noise[1024];
+            for (size_t i = 0; i < sizeof noise; i++) {
+                seed = seed * 1103515245u + 12345u;
+                noise[i] = (unsigned char)(seed >> 16);
+            }
+            cr_assert(zmq_send(socket, noise, 1 + (size_t)(seed >> 20) % 1023, 0) > 0);
+        }
+        struct xd_msg msg;
+        cr_assert(receive(socket, &msg) && msg.kind == XD_KIND_ERROR);
+        xd_msg_clear(&msg);
+        zmq_close(socket);
+    }
+}
+
+/* ---- messages that a role may not say, or that name what is not its own */
+
+static struct xd_task_id some_id(unsigned char n)
+{
+    struct xd_task_id id;
+    memset(id.bytes, n, sizeof id.bytes);
+    return id;
+}
+
+static void client_says(struct raw *raw,
+                        const struct xd_msg *msg,
+                        enum xd_err code,
+                        const char *what)
+{
+    struct xd_msg copy = *msg;
+    send_msg(raw->socket, &copy);
+    expect_error(raw->socket, code, what);
+}
+
+static void wrong_things_of_a_client(void)
+{
+    struct raw raw = open_raw(XD_ROLE_CLIENT);
+    struct xd_task_id id = some_id(7);
+    struct xd_result result = {.id = id, .outcome = XD_OUTCOME_DONE};
+    struct xd_msg msg = {.kind = XD_KIND_RESULT};
+    msg.results.results = &result;
+    msg.results.count = 1;
+    client_says(&raw, &msg, XD_ERR_FORBIDDEN, "client says RESULT");
+    msg = (struct xd_msg){.kind = XD_KIND_STARTED};
+    msg.ids.ids = &id;
+    msg.ids.count = 1;
+    client_says(&raw, &msg, XD_ERR_FORBIDDEN, "client says STARTED");
+    msg.kind = XD_KIND_CANCEL;
+    msg.ids.level = XD_CANCEL_INTERRUPT;
+    client_says(&raw, &msg, XD_ERR_NOT_FOUND, "client cancels what it does not have");
+    zmq_close(raw.socket);
+
+    raw = open_raw(XD_ROLE_CLIENT);
+    struct xd_frame frame = {.role = XD_FRAME_OBJECT, .size = 5000000};
+    frame.ref = (struct xd_ref){{raw.session.n + 1000}, 1};
+    struct xd_task task = {.id = id,
+                           .format = XD_FORMAT_CALL,
+                           .frames = &frame,
+                           .frame_count = 1};
+    cr_assert(xd_bytes_text("echo", &task.callee) == XD_OK);
+    cr_assert(xd_bytes_text("raw", &frame.tag) == XD_OK);
+    msg = (struct xd_msg){.kind = XD_KIND_SUBMIT};
+    cr_assert(xd_bytes_text("default", &msg.tasks.profile) == XD_OK);
+    msg.tasks.tasks = &task;
+    msg.tasks.count = 1;
+    client_says(&raw, &msg, XD_ERR_FORBIDDEN, "a reference to another session's payload");
+    xd_bytes_unref(msg.tasks.profile);
+    xd_bytes_unref(task.callee);
+    xd_bytes_unref(frame.tag);
+    msg = hello_of(XD_ROLE_CLIENT, XD_LANE_CONTROL);
+    client_says(&raw, &msg, XD_ERR_PROTOCOL, "a second HELLO");
+    zmq_close(raw.socket);
+}
+
+static void wrong_things_of_a_worker(void)
+{
+    struct raw raw = open_raw(XD_ROLE_WORKER);
+    struct xd_task_id id = some_id(8);
+    struct xd_msg msg = {.kind = XD_KIND_STARTED};
+    msg.ids.ids = &id;
+    msg.ids.count = 1;
+    client_says(&raw, &msg, XD_ERR_FORBIDDEN, "worker says STARTED before READY");
+    struct xd_task task = {.id = id, .format = XD_FORMAT_CALL};
+    cr_assert(xd_bytes_text("echo", &task.callee) == XD_OK);
+    msg = (struct xd_msg){.kind = XD_KIND_SUBMIT};
+    cr_assert(xd_bytes_text("default", &msg.tasks.profile) == XD_OK);
+    msg.tasks.tasks = &task;
+    msg.tasks.count = 1;
+    client_says(&raw, &msg, XD_ERR_FORBIDDEN, "worker says SUBMIT");
+    xd_bytes_unref(msg.tasks.profile);
+    xd_bytes_unref(task.callee);
+    zmq_close(raw.socket);
+}
+
+static void wrong_things_on_bulk(void)
+{
+    struct raw raw = open_raw(XD_ROLE_CLIENT);
+    void *bulk = dial(ON_BULK);
+    struct raw lane = {.socket = bulk};
+    struct xd_msg msg = hello_of(XD_ROLE_CLIENT, XD_LANE_BULK);
+    msg.hello.session = raw.session;
+    msg.hello.token = raw.token;
+    msg.hello.token.bytes[0] ^= 1;
+    client_says(&lane, &msg, XD_ERR_FORBIDDEN, "a wrong token");
+    msg.hello.token.bytes[0] ^= 1;
+    send_msg(bulk, &msg);
+    cr_assert(receive(bulk, &msg) && msg.kind == XD_KIND_HELLO_OK);
+    xd_msg_clear(&msg);
+    msg = (struct xd_msg){.kind = XD_KIND_CREDIT};
+    msg.credit = (struct xd_credit){.ref = {{raw.session.n + 1}, 1}, .chunks = 8};
+    send_msg(bulk, &msg); /* the stream ends at once, and the message is an error */
+    cr_assert(receive(bulk, &msg) && msg.kind == XD_KIND_CHUNK &&
+              msg.chunk.code == XD_ERR_GONE);
+    xd_msg_clear(&msg);
+    expect_error(bulk, XD_ERR_FORBIDDEN, "credit for somebody's payload");
+    msg = (struct xd_msg){.kind = XD_KIND_CHUNK};
+    msg.chunk.ref = (struct xd_ref){{raw.session.n + 1}, 1};
+    msg.chunk.reader = raw.session;
+    cr_assert(xd_bytes_text("x", &msg.chunk.bytes) == XD_OK);
+    client_says(&lane, &msg, XD_ERR_FORBIDDEN, "a chunk of somebody's payload");
+    xd_msg_clear(&msg);
+    zmq_close(bulk);
+    zmq_close(raw.socket);
+}
+
+/* ---- the whole table, while an innocent client goes on */
+
+static const char *const STEADY[] = {"submitted",
+                                     "accepted",
+                                     "queued",
+                                     "leased",
+                                     "unacked",
+                                     "bytes",
+                                     "clients",
+                                     "workers",
+                                     "profiles"};
+enum { STEADY_COUNT = sizeof STEADY / sizeof STEADY[0] };
+
+static _Atomic int innocent_failures, innocent_rounds;
+
+/* In a process of its own: echoes until told to stop by a closed pipe; exit code is the
+ * number of failures. */
+static void innocent(int fd)
+{
+    struct xd_client *client = sys_client(&sys);
+    char byte;
+    while (read(fd, &byte, 1) < 0) {
+        struct xd_bytes *json;
+        if (xd_admin(client, "status", NULL, 0, 1000 * sys_slowness(), &json, NULL) !=
+            XD_OK) {
+            innocent_failures++;
+        } else {
+            xd_bytes_unref(json);
+        }
+        innocent_rounds++;
+        sys_sleep_ms(5);
+    }
+    _exit(innocent_failures > 0 || innocent_rounds < 10);
+}
+
+Test(hostile, table_of_bad_input_is_answered_and_changes_nothing)
+{
+    int fds[2];
+    cr_assert(pipe2(fds, O_NONBLOCK) == 0);
+    pid_t pid = fork(); /* before there is a thread: a lock that one holds stays locked in
+                           the child */
+    cr_assert(pid >= 0);
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        close(fds[1]);
+        innocent(fds[0]);
+    }
+    struct xd_client *client = sys_client(&sys);
+    sys_await_counter(client, "clients", 2);
+    uint64_t before[STEADY_COUNT];
+    for (int i = 0; i < STEADY_COUNT; i++) {
+        before[i] = sys_counter(client, STEADY[i]);
+    }
+    size_t rss = sys_rss(sys.broker);
+    for (int where = 0; where < PLACES; where++) {
+        bad_bytes_on((enum where)where);
+        too_much_on((enum where)where);
+        noise_on((enum where)where);
+    }
+    wrong_things_of_a_client();
+    wrong_things_of_a_worker();
+    wrong_things_on_bulk();
+    for (int i = 0; i < STEADY_COUNT; i++) {
+        sys_await_counter(client, STEADY[i], before[i]);
+    }
+    size_t grown = sys_rss(sys.broker) - rss;
+    cr_assert(sys_rss(sys.broker) < rss + 64u * 1024 * 1024, "%zu bytes more", grown);
+    close(fds[1]);
+    int status;
+    cr_assert(waitpid(pid, &status, 0) == pid);
+    cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0,
+              "the innocent client: %x",
+              status);
+    cr_assert(sys_counter(client, "bad_messages") >=
+              3 * (sizeof BYTES / sizeof BYTES[0]));
+    xd_client_close(client);
+}
+
+Test(hostile, connection_with_repeated_bad_messages_is_cut)
+{
+    struct xd_client *client = sys_client(&sys);
+    void *socket = dial(ON_CLIENTS);
+    for (int i = 0; i < 8; i++) {
+        cr_assert(zmq_send(socket, "junk", 4, 0) == 4);
+        sys_sleep_ms(10);
+    }
+    xd_time until = sys_now() + 5 * XD_S;
+    while (sys_counter(client, "cut") == 0 && sys_now() < until) {
+        sys_sleep_ms(10);
+    }
+    cr_assert(sys_counter(client, "cut") >= 1);
+    zmq_close(socket);
+    xd_client_close(client);
+}
+
+Test(hostile, other_users_cannot_connect)
+{
+    if (geteuid() != 0) {
+        cr_skip("needs root to become another user");
+    }
+    cr_assert(chmod(sys.dir, 0755) == 0);
+    char path[128];
+    (void)snprintf(path, sizeof path, "%s/broker", sys.dir);
+    cr_assert(chmod(path, 0777) == 0);
+    pid_t pid = fork();
+    cr_assert(pid >= 0);
+    if (pid == 0) {
+        if (setgid(65534) != 0 || setuid(65534) != 0) {
+            _exit(9);
+        }
+        void *ctx = zmq_ctx_new();
+        context = ctx;
+        void *socket = dial(ON_CLIENTS);
+        struct xd_msg msg = hello_of(XD_ROLE_CLIENT, XD_LANE_CONTROL);
+        struct xd_frames frames;
+        frames.count = 0;
+        if (xd_msg_pack(&msg, &frames) != XD_OK) {
+            _exit(8);
+        }
+        (void)
+            zmq_send(socket, frames.items[0]->data, frames.items[0]->size, ZMQ_DONTWAIT);
+        zmq_pollitem_t item = {socket, 0, ZMQ_POLLIN, 0};
+        _exit(zmq_poll(&item, 1, 1500) == 0 ? 0 : 1);
+    }
+    int status;
+    cr_assert(waitpid(pid, &status, 0) == pid);
+    cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0,
+              "another user was answered: %x",
+              status);
+}

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+/* The whole system in one process, for the thread sanitizer: an embedded broker, workers
+ * in threads, clients by link and by socket. A plain program: Criterion aborts under
+ * TSan. Exits 0 when every answer was right. */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "crossdock.h"
+#include "crossdock_broker.h"
+#include "crossdock_worker.h"
+
+enum { WORKERS = 2, CLIENTS = 3, TASKS = 1500, LARGE = 3 * 1024 * 1024 + 5 };
+
+static char address[128];
+static atomic_bool over;
+
+#define NEED(claim)                                                                      \
+    do {                                                                                 \
+        if (!(claim)) {                                                                  \
+            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #claim);                  \
+            exit(1);                                                                     \
+        }                                                                                \
+    } while (0)
+
+/* Echo every argument, until the broker says that it is over. */
+static void *work(void *unused)
+{
+    static const char *const HANDLERS[] = {"echo"};
+    struct xd_worker_options options = {.address = address,
+                                        .handlers = HANDLERS,
+                                        .handler_count = 1,
+                                        .hold = 64};
+    struct xd_worker *worker;
+    struct xd_error why = {""};
+    struct xd_job *job;
+    (void)unused;
+    NEED(xd_worker_connect(&options, &worker, &why) == XD_OK);
+    while (!over) {
+        enum xd_err err = xd_worker_next(worker, 50, &job, &why);
+        if (err == XD_ERR_TIMEOUT) {
+            continue;
+        }
+        NEED(err == XD_OK);
+        const struct xd_frame *arg = xd_job_arg(job, 0);
+        struct xd_payload payload = {.bytes = xd_bytes_ref(arg->bytes), .tag = "raw"};
+        NEED(xd_job_finish(job, &payload, 1) == XD_OK);
+        xd_bytes_unref(payload.bytes);
+    }
+    xd_worker_leave(worker);
+    return NULL;
+}
+
+static struct xd_future *submit(struct xd_client *client, size_t size)
+{
+    uint8_t *room;
+    struct xd_payload payload = {.tag = "raw"};
+    struct xd_call call = {.callee = "echo", .payloads = &payload, .payload_count = 1};
+    struct xd_future *future;
+    struct xd_error why = {""};
+    NEED(xd_bytes_room(size, &room, &payload.bytes) == XD_OK);
+    memset(room, 7, size);
+    enum xd_err err = xd_submit(client, &call, &future, &why);
+    if (err != XD_OK) {
+        fprintf(stderr, "submit: %s\n", why.text);
+    }
+    NEED(err == XD_OK);
+    xd_bytes_unref(payload.bytes);
+    return future;
+}
+
+static void collect(struct xd_future *future, size_t size)
+{
+    NEED(xd_future_wait(future, 60000) == XD_OK);
+    if (xd_future_outcome(future) != XD_OUTCOME_DONE) {
+        fprintf(stderr, "outcome: %s\n", xd_future_error(future));
+    }
+    NEED(xd_future_outcome(future) == XD_OUTCOME_DONE);
+    NEED(xd_future_result(future, 0)->frames[0].size == size);
+    xd_future_free(future);
+}
+
+static void *submit_and_wait(void *argument)
+{
+    struct xd_client *client = argument;
+    static _Thread_local struct xd_future *futures[TASKS];
+    for (int i = 0; i < TASKS; i++) {
+        futures[i] = submit(client, 100);
+    }
+    struct xd_future *large = submit(client, LARGE);
+    struct xd_future *dropped = submit(client, 10);
+    NEED(xd_future_cancel(dropped) == XD_OK);
+    xd_future_free(dropped);
+    for (int i = 0; i < TASKS; i++) {
+        collect(futures[i], 100);
+    }
+    collect(large, LARGE);
+    for (int i = 0; i < 100; i++) {
+        collect(submit(client, 20), 20);
+    }
+    return NULL;
+}
+
+static struct xd_client *connect_by(struct xd_broker *broker, bool link)
+{
+    struct xd_client_options options = {.address = address};
+    struct xd_client *client;
+    struct xd_error why = {""};
+    if (link) {
+        NEED(xd_broker_link(broker, &options.link) == XD_OK);
+    }
+    enum xd_err err = xd_client_connect(&options, &client, &why);
+    if (err != XD_OK) {
+        fprintf(stderr, "connect: %s\n", why.text);
+    }
+    NEED(err == XD_OK);
+    return client;
+}
+
+int main(void)
+{
+    char dir[] = "/tmp/xdtXXXXXX";
+    const char *listen[] = {address, NULL};
+    struct xd_broker_options options = {.listen = listen};
+    struct xd_broker *broker;
+    struct xd_error why = {""};
+    pthread_t workers[WORKERS], threads[CLIENTS + 1];
+    struct xd_client *clients[CLIENTS];
+    alarm(300);
+    NEED(mkdtemp(dir) != NULL);
+    (void)snprintf(address, sizeof address, "ipc://%s/broker", dir);
+    NEED(xd_broker_start(&options, &broker, &why) == XD_OK);
+    for (int i = 0; i < WORKERS; i++) {
+        NEED(pthread_create(&workers[i], NULL, work, NULL) == 0);
+    }
+    for (int i = 0; i < CLIENTS; i++) {
+        clients[i] = connect_by(broker, i > 0);
+        NEED(pthread_create(&threads[i], NULL, submit_and_wait, clients[i]) == 0);
+    }
+    NEED(pthread_create(&threads[CLIENTS], NULL, submit_and_wait, clients[0]) == 0);
+    for (int i = 0; i < CLIENTS + 1; i++) {
+        NEED(pthread_join(threads[i], NULL) == 0);
+    }
+    char *json;
+    NEED(xd_broker_status(broker, &json) == XD_OK);
+    free(json);
+    for (int i = 0; i < CLIENTS; i++) {
+        xd_client_close(clients[i]);
+    }
+    over = true;
+    for (int i = 0; i < WORKERS; i++) {
+        NEED(pthread_join(workers[i], NULL) == 0);
+    }
+    NEED(xd_broker_drain(broker, 5000) == XD_OK);
+    xd_broker_stop(broker);
+    char lock[160];
+    (void)snprintf(lock, sizeof lock, "%s/broker.lock", dir);
+    NEED(unlink(lock) == 0);
+    NEED(rmdir(dir) == 0); /* the broker left nothing else */
+    puts("whole system: every answer right");
+    return 0;
+}
