@@ -32,7 +32,7 @@ enum xdb_action_kind {
 enum xdb_note_level { XDB_NOTE_ERROR, XDB_NOTE_WARNING, XDB_NOTE_INFO, XDB_NOTE_DEBUG };
 
 /* Pointers stay valid until the next step; who keeps something takes references
- * (xd_frames_share). */
+ * (xd_frame_share). */
 struct xdb_action {
     enum xdb_action_kind kind;
     struct xd_session_id session; /* to whom */

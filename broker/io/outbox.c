@@ -138,11 +138,7 @@ static void add_frames(struct xdb_outbox *box,
 {
     size_t at = box->frame_count;
     for (size_t i = 0; i < count; i++) {
-        struct xd_frame *f = &box->frames[at + i];
-        *f = frames[i];
-        (void)xd_bytes_ref(f->bytes);
-        (void)xd_bytes_ref(f->tag);
-        (void)xd_bytes_ref(f->name);
+        xd_frame_share(&frames[i], &box->frames[at + i]);
     }
     box->frame_count += count;
 }

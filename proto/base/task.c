@@ -58,6 +58,14 @@ void xd_result_clear(struct xd_result *result)
     *result = (struct xd_result){0};
 }
 
+void xd_frame_share(const struct xd_frame *from, struct xd_frame *to)
+{
+    *to = *from;
+    xd_bytes_ref(to->bytes);
+    xd_bytes_ref(to->tag);
+    xd_bytes_ref(to->name);
+}
+
 enum xd_err xd_frames_share(const struct xd_frame *frames,
                             size_t count,
                             struct xd_frame **out)
@@ -71,10 +79,7 @@ enum xd_err xd_frames_share(const struct xd_frame *frames,
         return XD_ERR_NOMEM;
     }
     for (size_t i = 0; i < count; i++) {
-        copy[i] = frames[i];
-        xd_bytes_ref(copy[i].bytes);
-        xd_bytes_ref(copy[i].tag);
-        xd_bytes_ref(copy[i].name);
+        xd_frame_share(&frames[i], &copy[i]);
     }
     *out = copy;
     return XD_OK;

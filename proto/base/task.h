@@ -84,8 +84,10 @@ void xd_frames_free(struct xd_frame *frames,
 void xd_task_clear(struct xd_task *task);
 void xd_result_clear(struct xd_result *result);
 
-/* A second owner of the same bytes: takes references, allocates the array. On failure
- * *out is untouched. */
+/* A second owner of the same bytes: `to` is overwritten. */
+void xd_frame_share(const struct xd_frame *from, struct xd_frame *to);
+
+/* The same of `count`: allocates the array. On failure *out is untouched. */
 enum xd_err xd_frames_share(const struct xd_frame *frames,
                             size_t count,
                             struct xd_frame **out) XD_MUST_USE;
