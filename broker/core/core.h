@@ -52,14 +52,6 @@ enum xd_err xdb_core_step(struct xdb_core *core,
  * tick is like an exact one. */
 xd_time xdb_core_deadline(const struct xdb_core *core);
 
-/* May this session read the payload `ref`? True when it is the worker that holds a lease
- * on a task with that reference, or the client whose unacknowledged result has it. (io
- * keeps the table of open streams.) Linear in the leases of the one, the unacknowledged
- * results of the other: ask once per stream, not per chunk. */
-bool xdb_core_may_read(const struct xdb_core *core,
-                       struct xd_session_id session,
-                       struct xd_ref ref);
-
 /* Walks all invariants; returns NULL when they hold, else a static text naming the broken
  * one. Slow. */
 const char *xdb_core_check(const struct xdb_core *core);
