@@ -268,7 +268,8 @@ static const char *check_profile(const struct xdb_core *core,
     REQUIRE(leased == profile->leased, "a profile's count of leases");
     REQUIRE(pinned == profile->bound_queued, "a profile's count of early bound tasks");
     REQUIRE(records == profile->records, "a profile's count of records");
-    REQUIRE(workers == profile->worker_count, "a profile's count of workers");
+    REQUIRE(workers == profile->worker_count && workers <= profile->joined,
+            "a profile's count of workers");
     REQUIRE(workers > 0 || records > 0 || profile->maker != NULL || core->starved,
             "a profile that nobody uses");
     REQUIRE(profile->spare_count <= XDB_SPARE_SHAPES || core->starved,

@@ -114,6 +114,7 @@ size_t xdb_client_end_actions(const struct xdb_core *core,
 static void orphan_open(struct xdb_core *core, struct xdb_task *task)
 {
     struct xdb_task *barrier = task->barrier;
+    task->shape->profile->ended++;
     if (barrier != NULL) {
         barrier->orphan = true;
         xdb_barrier_part_ended(core, task, XD_OUTCOME_LOST);

@@ -105,6 +105,19 @@ struct xdb_client_view {
     struct xd_session_id session;
     uint64_t open, unacked, bytes;
 };
+
+/* What there is in one profile, all zero where there is none of that name. `queued` has
+ * an everywhere-task as its parts that are not sent, and before it opens as the workers
+ * it waits for; `ended` has parts and not the whole. Errors: XD_ERR_FORBIDDEN (bound to a
+ * session other than `asker`). */
+struct xdb_profile_counts {
+    uint64_t workers, joined, queued, leased, ended;
+};
+enum xd_err xdb_core_profile_counts(const struct xdb_core *core,
+                                    const struct xd_bytes *name,
+                                    struct xd_session_id asker,
+                                    struct xdb_profile_counts *out) XD_MUST_USE;
+
 void xdb_core_each_profile(const struct xdb_core *core,
                            void (*visit)(void *context,
                                          const struct xdb_profile_view *view),

@@ -12,6 +12,8 @@ static void fill_task(struct xdb_action *action, struct xdb_task *task, bool ahe
         .hold = ahead,
         .timeout_ms = source->timeout_ms,
         .part = task->barrier != NULL ? task->part : 0,
+        .setup = source->setup,
+        .origin = task->key.session,
         .callee = task->shape->callee,
         .frames = xdb_task_frames(source),
         .frame_count = source->frame_count,

@@ -51,6 +51,7 @@ struct xdb_event {
             struct xd_bytes *name; /* shares */
             bool bound;            /* gone, with its tasks, when this session ends */
             bool round_robin;      /* early binding instead of the FIFO */
+            bool free;             /* its maker gives it up, alone */
         } profile;
         struct {
             struct xd_bytes *profile; /* shares */

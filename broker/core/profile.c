@@ -161,6 +161,21 @@ static void configure(struct xdb_profile *profile,
         event->profile.round_robin ? &xdb_policy_round_robin : &xdb_policy_fifo;
 }
 
+/* What was only ever configured, or is used by others as well. */
+static void give_up(struct xdb_core *core,
+                    struct xdb_profile *profile,
+                    const struct xdb_client *client)
+{
+    if (profile->bound) {
+        xdb_action_error(core,
+                         client->session.id,
+                         XD_ERR_INVALID,
+                         "a bound profile ends with its session");
+    } else if (profile->maker == client) {
+        xdb_profile_unmake(core, profile);
+    }
+}
+
 void xdb_apply_profile(struct xdb_core *core, struct xdb_event *event)
 {
     struct xdb_profile *profile = xdb_profile_find(core, event->profile.name);
@@ -168,6 +183,8 @@ void xdb_apply_profile(struct xdb_core *core, struct xdb_event *event)
     xdb_profile_touch(core, profile);
     if (client == NULL) {
         core->counters.stale++;
+    } else if (event->profile.free) {
+        give_up(core, profile, client);
     } else if (profile->bound && profile->maker != client) {
         xdb_action_error(core,
                          event->session,

@@ -38,6 +38,8 @@ struct xdb_profile {
     uint64_t records;        /* that stand in one of its shapes */
     uint64_t tasks, bytes;   /* accounted: without outcome */
     uint64_t worker_count, done;
+    uint64_t joined, ended; /* since it was made: workers; tasks and parts told or
+                               dropped, not the whole of an opened barrier */
 };
 
 /* Spare shapes kept for their estimates. */

@@ -121,6 +121,7 @@ static struct xdb_task *accept(struct xdb_core *core,
     task->key.id = from->id;
     task->client = client;
     task->everywhere = from->everywhere;
+    task->setup = from->setup;
     task->timeout_ms = from->timeout_ms;
     task->parts = from->everywhere ? from->min_workers : 0;
     task->seq = ++core->seq;
@@ -134,9 +135,12 @@ static struct xdb_task *accept(struct xdb_core *core,
     return task;
 }
 
-static void reject(struct xdb_core *core, struct xdb_task *task)
+static void reject(struct xdb_core *core,
+                   struct xdb_task *task,
+                   struct xdb_profile *profile)
 {
     xdb_admit_charge(core, task, 0);
+    profile->ended++;
     xdb_task_finish(core,
                     task,
                     XDB_MOVE_REJECT,
@@ -191,7 +195,7 @@ static void take_task(struct xdb_core *core,
     }
     struct xdb_task *task = accept(core, client, from);
     if (core->draining) {
-        reject(core, task);
+        reject(core, task, shape->profile);
     } else {
         queue(core, task, shape, from, bytes);
     }

@@ -145,8 +145,9 @@ void xdb_task_finish(struct xdb_core *core,
                             task,
                             xd_frames_bytes(xdb_task_frames(task), task->frame_count));
     }
-    if (task->shape != NULL && task->barrier == NULL) {
-        task->shape->profile->done++;
+    if (task->shape != NULL) {
+        task->shape->profile->ended++;
+        task->shape->profile->done += task->barrier == NULL ? 1 : 0;
     }
     xdb_task_move(core, task, move, to);
     if (to == XDB_TASK_ENDED) {

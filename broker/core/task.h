@@ -71,6 +71,7 @@ struct xdb_task {
     struct xdb_worker *worker; /* that has it, or that it is pinned to */
     struct xdb_task *barrier;  /* of a part */
     uint64_t seq;              /* its place in the order of arrival */
+    uint64_t setup;            /* passed on */
     uint64_t cost;             /* accounted bytes */
     union {
         struct xd_frame one; /* frame_count 1 */

@@ -19,6 +19,42 @@ static uint64_t homeless(const struct xdb_profile *profile)
     return tasks;
 }
 
+/* What a waiting barrier will be at least: its record is one, already counted. */
+static uint64_t parts_to_come(const struct xdb_profile *profile)
+{
+    uint64_t parts = 0;
+    XD_LIST_EACH (link, &profile->barriers) {
+        const struct xdb_task *barrier = XD_ITEM(link, struct xdb_task, place);
+        if (barrier->state == XDB_TASK_BARRIER && barrier->parts > 1) {
+            parts += barrier->parts - 1;
+        }
+    }
+    return parts;
+}
+
+enum xd_err xdb_core_profile_counts(const struct xdb_core *core,
+                                    const struct xd_bytes *name,
+                                    struct xd_session_id asker,
+                                    struct xdb_profile_counts *out)
+{
+    const struct xdb_profile *profile = xdb_profile_find(core, name);
+    if (profile == NULL) {
+        *out = (struct xdb_profile_counts){0};
+        return XD_OK;
+    }
+    if (!xdb_profile_admits(profile, xdb_client_find(core, asker))) {
+        return XD_ERR_FORBIDDEN;
+    }
+    *out = (struct xdb_profile_counts){
+        .workers = profile->worker_count,
+        .joined = profile->joined,
+        .queued = profile->queued + parts_to_come(profile),
+        .leased = profile->leased,
+        .ended = profile->ended,
+    };
+    return XD_OK;
+}
+
 void xdb_core_each_profile(const struct xdb_core *core,
                            void (*visit)(void *context,
                                          const struct xdb_profile_view *view),

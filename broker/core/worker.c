@@ -321,6 +321,7 @@ static void add_worker(struct xdb_core *core,
     worker->offer->workers++;
     worker->offer->live++;
     profile->worker_count++;
+    profile->joined++;
     core->counters.workers++;
     place(core, worker, true);
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* libcrossdock-broker: run the dispatcher inside a process.
  *
- * One thread of its own runs the broker; nothing here prints, installs a signal handler
- * or keeps global state. Workers (and other processes' clients) reach it at its ipc
- * address; the process itself through links. */
+ * One thread of its own runs the broker, with all signals blocked, like every thread that
+ * starts here; nothing here prints, installs a signal handler or keeps global state. In a
+ * forked child the functions answer XD_ERR_GONE. Workers (and other processes' clients)
+ * reach it at its ipc address; the process itself through links. */
 #ifndef CROSSDOCK_BROKER_H
 #define CROSSDOCK_BROKER_H
 

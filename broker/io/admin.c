@@ -144,6 +144,8 @@ static void put_counters(struct json *json, const struct xdb_server *server)
 #define PUT_IO(field, name, what) number(json, name, server->stats.field);
     XDB_IO_STATS_LIST(PUT_IO)
 #undef PUT_IO
+    number(json, "setups", server->setups.setups.count);
+    number(json, "setup_copies", server->setups.copies.count);
 }
 
 static void put_status(struct json *json, const struct xdb_server *server)
@@ -292,16 +294,49 @@ static void answer_profile(struct xdb_server *server,
             event.profile.bound = true;
         } else if (xd_bytes_is(args[i], "round_robin")) {
             event.profile.round_robin = true;
+        } else if (xd_bytes_is(args[i], "free")) {
+            event.profile.free = true;
         } else {
             answer(server,
                    conn,
                    msg,
                    XD_ERR_INVALID,
-                   "profile: flags are bound and round_robin");
+                   "profile: flags are bound, round_robin and free");
             return;
         }
     }
     answer_step(server, conn, msg, &event);
+}
+
+static void answer_counts(struct xdb_server *server,
+                          struct xdb_conn *conn,
+                          const struct xd_msg *msg)
+{
+    struct xd_bytes *const *args = msg->admin.args;
+    if (msg->admin.arg_count != 1 || !xd_name_is_valid(args[0]->data, args[0]->size)) {
+        answer(server, conn, msg, XD_ERR_INVALID, "counts: one name of a profile");
+        return;
+    }
+    struct xdb_profile_counts counts;
+    if (xdb_core_profile_counts(server->core, args[0], conn->peer->session, &counts) !=
+        XD_OK) {
+        answer(server,
+               conn,
+               msg,
+               XD_ERR_FORBIDDEN,
+               "the profile belongs to another session");
+        return;
+    }
+    char words[160];
+    (void)snprintf(words,
+                   sizeof words,
+                   "workers %llu\njoined %llu\nqueued %llu\nleased %llu\nended %llu\n",
+                   (unsigned long long)counts.workers,
+                   (unsigned long long)counts.joined,
+                   (unsigned long long)counts.queued,
+                   (unsigned long long)counts.leased,
+                   (unsigned long long)counts.ended);
+    answer(server, conn, msg, XD_OK, words);
 }
 
 static int hex_digit(unsigned char c)
@@ -359,11 +394,13 @@ void xdb_admin(struct xdb_server *server, struct xdb_conn *conn, struct xd_msg *
         answer_profile(server, conn, msg);
     } else if (xd_bytes_is(msg->admin.verb, "cancel")) {
         answer_cancel(server, conn, msg);
+    } else if (xd_bytes_is(msg->admin.verb, "counts")) {
+        answer_counts(server, conn, msg);
     } else {
         answer(server,
                conn,
                msg,
                XD_ERR_UNSUPPORTED,
-               "verbs are status, profile and cancel");
+               "verbs are status, profile, cancel and counts");
     }
 }

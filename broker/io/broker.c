@@ -129,6 +129,9 @@ enum xd_err xd_broker_wait(struct xd_broker *broker,
                            struct xd_error *error)
 {
     struct xdb_commands *commands = &broker->server->commands;
+    if (broker->pid != getpid()) {
+        return xd_fail(error, XD_ERR_GONE, "this process is a fork of the broker's");
+    }
     enum xd_err err = xdb_commands_wait(commands, &commands->ended, timeout_ms);
     if (err != XD_OK) {
         return err;

@@ -6,18 +6,19 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zmq.h>
 
 #include "base/alloc.h"
 #include "io/death.h"
+#include "io/lock.h"
 #include "wire/limits.h"
 
 static const char *const SUFFIX[XDB_SOCKET_COUNT] = {"", ".workers", ".bulk"};
 
-#define LOCKS_MAX (sizeof((struct xdb_server *)0)->lock_fd / sizeof(int))
+#define LOCKS_MAX                                                                        \
+    (sizeof((struct xdb_server *)0)->locks / sizeof((struct xdb_server *)0)->locks[0])
 
 static bool set_int(void *socket, int option, int value)
 {
@@ -58,18 +59,27 @@ static enum xd_err lock_address(struct xdb_server *server,
                        "more than %zu addresses to listen on",
                        LOCKS_MAX);
     }
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0) {
-        return xd_fail(error, XD_ERR_SYSTEM, "cannot open %s: %s", path, strerror(errno));
+    char *kept = xd_alloc(strlen(path) + 1);
+    if (kept == NULL) {
+        return xd_fail(error, XD_ERR_NOMEM, "out of memory for an address");
     }
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        close(fd);
+    int fd = xdb_lock_take(path);
+    int why = errno;
+    if (fd < 0) {
+        xd_free(kept);
+    }
+    if (fd < 0 && why == EWOULDBLOCK) {
         return xd_fail(error,
                        XD_ERR_EXISTS,
                        "another broker listens on %s; stop it or choose another address",
                        address);
     }
-    server->lock_fd[server->lock_count++] = fd;
+    if (fd < 0) {
+        return xd_fail(error, XD_ERR_SYSTEM, "cannot lock %s: %s", path, strerror(why));
+    }
+    server->locks[server->lock_count].fd = fd;
+    memcpy(kept, path, strlen(path) + 1);
+    server->locks[server->lock_count++].path = kept;
     return XD_OK;
 }
 
@@ -129,6 +139,7 @@ static enum xd_err private_address(char *out, struct xd_error *error)
     if (err != XD_OK) {
         return err;
     }
+    xdb_lock_sweep(base + strlen("ipc://"));
     char suffix[48];
     (void)snprintf(suffix, sizeof suffix, "-%ld-%u", (long)getpid(), counter++);
     return xd_address_beside(base, suffix, out, error);
@@ -249,7 +260,8 @@ void xdb_bus_close(struct xdb_server *server)
         unlink_all(server);
     }
     for (size_t i = 0; i < server->lock_count; i++) {
-        close(server->lock_fd[i]);
+        xdb_lock_drop(server->locks[i].path, server->locks[i].fd);
+        xd_free(server->locks[i].path);
     }
 }
 

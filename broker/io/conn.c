@@ -159,6 +159,7 @@ enum xd_err xdb_peer_add(struct xdb_conns *conns,
     xdb_outbox_init(&peer->outbox);
     xd_list_init(&peer->dirty);
     xd_list_init(&peer->bulk);
+    xd_list_init(&peer->setups);
     xd_map_add(&conns->sessions, &peer->by_session, &peer->session, sizeof peer->session);
     *out = peer;
     return XD_OK;

@@ -64,6 +64,8 @@ struct xdb_peer {
     struct xd_list dirty;     /* has something to flush */
     struct xd_list bulk;      /* parked messages of the bulk lane, in order */
     size_t bulk_count;
+    struct xd_list setups; /* a client's own, or the copies that a worker has */
+    size_t setup_count;    /* a client's */
 };
 
 /* All of them. */

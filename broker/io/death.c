@@ -36,7 +36,10 @@ enum xd_err xdb_death_watch(struct xdb_server *server, enum xdb_socket which)
         zmq_connect(pair, endpoint) != 0) {
         return XD_ERR_SYSTEM;
     }
-    return XD_OK;
+    /* Its descriptor tells of the first event only who has looked and found none. */
+    int events;
+    size_t size = sizeof events;
+    return zmq_getsockopt(pair, ZMQ_EVENTS, &events, &size) == 0 ? XD_OK : XD_ERR_SYSTEM;
 }
 
 void xdb_death_watch_process(struct xdb_server *server, struct xdb_peer *peer)
@@ -125,6 +128,7 @@ void xdb_session_end(struct xdb_server *server,
             how == XDB_EVENT_LEAVE ? "left" : "lost");
     bool in_core = peer->in_core;
     xdb_relay_session_gone(server, session);
+    xdb_setups_session_gone(server, peer);
     xdb_peer_free(&server->conns, peer);
     if (in_core) {
         struct xdb_event event = {.kind = how, .now = server->now, .session = session};

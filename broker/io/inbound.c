@@ -41,6 +41,7 @@ static const unsigned char SPEAKERS[] = {
     [XD_KIND_CHUNK] = BULK,
     [XD_KIND_CREDIT] = BULK,
     [XD_KIND_ADMIN] = CLIENT,
+    [XD_KIND_SETUP] = CLIENT,
 };
 
 static bool may_say(const struct xdb_conn *conn, enum xd_kind kind)
@@ -139,6 +140,16 @@ static void heard(struct xdb_server *server, struct xdb_conn *conn)
     step(server, conn, XD_KIND_HEARTBEAT, &event);
 }
 
+static void on_nothing(struct xdb_server *server,
+                       struct xdb_conn *conn,
+                       struct xd_msg *msg)
+{
+    (void)msg;
+    if (conn->peer->in_core) {
+        heard(server, conn);
+    }
+}
+
 static void on_ready(struct xdb_server *server, struct xdb_conn *conn, struct xd_msg *msg)
 {
     struct xdb_peer *peer = conn->peer;
@@ -187,10 +198,34 @@ static void refuse_tasks(struct xdb_server *server,
     xdb_conn_send_msg(server, conn, &busy);
 }
 
+/* One task that names a setup nobody sent spoils the message: no worker could run it. */
+static void refuse_setup(struct xdb_server *server,
+                         struct xdb_conn *conn,
+                         const struct xd_msg *msg,
+                         const struct xd_task *task)
+{
+    char text[128];
+    (void)snprintf(text,
+                   sizeof text,
+                   "tasks[%zu].setup is %llu, which this session has not sent",
+                   (size_t)(task - msg->tasks.tasks),
+                   (unsigned long long)task->setup);
+    xdb_inbound_bad(server, conn, msg->kind, XD_ERR_NOT_FOUND, text);
+    on_nothing(server, conn, NULL);
+}
+
 static void on_submit(struct xdb_server *server,
                       struct xdb_conn *conn,
                       struct xd_msg *msg)
 {
+    const struct xd_task *missing = xdb_setups_missing(server,
+                                                       conn->peer->session,
+                                                       msg->tasks.tasks,
+                                                       msg->tasks.count);
+    if (missing != NULL) {
+        refuse_setup(server, conn, msg, missing);
+        return;
+    }
     struct xdb_event event = event_of(server, conn, XDB_EVENT_SUBMIT);
     event.submit.profile = msg->tasks.profile;
     event.submit.tasks = msg->tasks.tasks;
@@ -241,14 +276,10 @@ static void on_bye(struct xdb_server *server, struct xdb_conn *conn, struct xd_m
     xdb_session_end(server, conn->peer, XDB_EVENT_LEAVE);
 }
 
-static void on_nothing(struct xdb_server *server,
-                       struct xdb_conn *conn,
-                       struct xd_msg *msg)
+static void on_setup(struct xdb_server *server, struct xdb_conn *conn, struct xd_msg *msg)
 {
-    (void)msg;
-    if (conn->peer->in_core) {
-        heard(server, conn);
-    }
+    xdb_setups_take(server, conn, msg);
+    on_nothing(server, conn, msg);
 }
 
 static void on_admin(struct xdb_server *server, struct xdb_conn *conn, struct xd_msg *msg)
@@ -303,6 +334,7 @@ static handler *const HANDLERS[] = {
     [XD_KIND_CHUNK] = on_chunk,
     [XD_KIND_CREDIT] = on_credit,
     [XD_KIND_ADMIN] = on_admin,
+    [XD_KIND_SETUP] = on_setup,
 };
 
 /* The envelope's count of results received; before the message itself, whose kind may

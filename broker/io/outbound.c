@@ -123,6 +123,13 @@ static void flush_batch(struct xdb_server *server, struct xdb_peer *peer)
         xdb_outbox_sent(&peer->outbox);
         return;
     }
+    if (peer->outbox.kind == XD_KIND_TASK &&
+        xdb_setups_give(server, peer, peer->outbox.tasks, peer->outbox.count) != XD_OK) {
+        server->stats.no_memory++;
+        give_back(server, peer, false);
+        xdb_outbox_sent(&peer->outbox);
+        return;
+    }
     struct xd_frames frames;
     frames.count = 0;
     enum xd_err err = xdb_outbox_pack(&peer->outbox, &frames);
@@ -144,6 +151,13 @@ void xdb_peer_send(struct xdb_server *server,
                    const struct xd_msg *msg)
 {
     flush_batch(server, peer);
+    xdb_peer_send_ahead(server, peer, msg);
+}
+
+void xdb_peer_send_ahead(struct xdb_server *server,
+                         struct xdb_peer *peer,
+                         const struct xd_msg *msg)
+{
     if (peer->lanes[XD_LANE_CONTROL] == NULL) {
         return;
     }

@@ -20,4 +20,9 @@ void xdb_peer_send(struct xdb_server *server,
                    struct xdb_peer *peer,
                    const struct xd_msg *msg);
 
+/* The same ahead of what is gathered. */
+void xdb_peer_send_ahead(struct xdb_server *server,
+                         struct xdb_peer *peer,
+                         const struct xd_msg *msg);
+
 #endif

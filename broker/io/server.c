@@ -384,6 +384,7 @@ enum xd_err xdb_server_new(const struct xd_broker_options *options,
     server->lost_ms = (uint32_t)(config.lost / XD_MS);
     xdb_conns_init(&server->conns, seed);
     xdb_relay_init(&server->relay, seed);
+    xdb_setups_init(&server->setups, seed);
     enum xd_err err = xdb_commands_init(&server->commands);
     if (err != XD_OK) {
         xd_free(server);
@@ -417,6 +418,7 @@ void xdb_server_free(struct xdb_server *server)
         return;
     }
     xdb_relay_fini(&server->relay);
+    xdb_setups_fini(&server->setups);
     xdb_conns_fini(&server->conns);
     xdb_embeds_free(server->embeds);
     xdb_core_free(server->core);

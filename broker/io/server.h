@@ -14,6 +14,7 @@
 #include "io/conn.h"
 #include "io/embed.h"
 #include "io/relay.h"
+#include "io/setups.h"
 #include "io/zap.h"
 #include "wire/address.h"
 #include "wire/host.h"
@@ -61,12 +62,16 @@ struct xdb_server {
     size_t failed_count, failed_room;
     struct xdb_conns conns;
     struct xdb_relay relay;
+    struct xdb_setups setups;
     struct xdb_embeds *embeds;
     struct xdb_commands commands;
     struct xdb_io_stats stats;
     int died_fd; /* the ZAP handler's last word */
     int pidfds;  /* epoll of worker processes */
-    int lock_fd[XDB_SOCKET_COUNT * 8];
+    struct {
+        int fd;
+        char *path; /* of the lock's file */
+    } locks[XDB_SOCKET_COUNT * 8];
     size_t lock_count;
     char address[XD_ADDRESS_MAX_BYTES], worker_endpoint[XD_ADDRESS_MAX_BYTES],
         bulk_endpoint[XD_ADDRESS_MAX_BYTES];

@@ -70,8 +70,12 @@ struct xd_payload {
     struct xd_bytes *bytes;  /* shared: the library takes its own reference */
     const char *tag;         /* class tag (1-255 bytes, printable), NULL: none */
     const char *name;        /* of a named argument, NULL: by position */
-    enum xd_frame_role role; /* 0: OBJECT with a tag, else BODY */
+    enum xd_frame_role role; /* 0: OBJECT with a tag, else BODY; not SETUP */
+    uint32_t count; /* role OBJECT: `bytes` are so many objects behind a table of their
+                       sizes, as xd_frame_part() wants them; 0: they are one object */
 };
+
+struct xd_setup; /* below */
 
 /* What to run. Zero fields are good values, but format CALL needs `callee`. */
 struct xd_call {
@@ -83,7 +87,9 @@ struct xd_call {
     uint32_t timeout_ms;  /* from its arrival at the broker; 0: none */
     bool everywhere; /* one part on each worker of the profile; tasks after it wait for
                         all parts */
-    uint32_t min_workers; /* everywhere: wait for so many workers; 0: one */
+    uint32_t min_workers;   /* everywhere: wait for so many workers; 0: one */
+    struct xd_setup *setup; /* of the same client: a worker has it before the task begins
+                               there; shared: kept until the task has ended. NULL: none */
 };
 
 /* One submitted task. Freed with xd_future_free(), which does not cancel it. */
@@ -185,27 +191,79 @@ const struct xd_result *xd_future_result(const struct xd_future *future, size_t 
  * allowed. */
 void xd_future_free(struct xd_future *future);
 
+/* ---- setups
+ * ----------------------------------------------------------------------------------------------
+ */
+
+/* What many tasks of this session need at a worker (in R: how objects of which class are
+ * serialized). It is sent to the broker once, with the first task that uses it, and from
+ * there once to each worker that gets such a task; its bytes are not looked at. Freed
+ * with xd_setup_free(). */
+
+/* Make one of `count` payloads (at least one; their role is ignored, tags and names may
+ * be NULL), together at most 768 KiB. Never waits, and nothing is sent yet. Errors:
+ * XD_ERR_INVALID (`error` names the field), XD_ERR_TOO_LARGE, XD_ERR_BUSY (256 are alive
+ * in this session, those freed while tasks that use them are open included), XD_ERR_GONE,
+ * XD_ERR_NOMEM. */
+enum xd_err xd_setup_new(struct xd_client *client,
+                         const struct xd_payload *payloads,
+                         size_t count,
+                         struct xd_setup **out,
+                         struct xd_error *error) XD_MUST_USE;
+
+/* No further task will use it: broker and workers forget it after the last task that does
+ * has ended. Also allowed after xd_client_close(). NULL allowed. */
+void xd_setup_free(struct xd_setup *setup);
+
 /* ---- profiles and questions
  * -------------------------------------------------------------------------------- */
 
 enum xd_profile_flags {
     XD_PROFILE_BOUND = 1, /* gone with its tasks when this session ends; only this session
                              submits to it */
-    XD_PROFILE_ROUND_ROBIN = 2 /* tasks are bound to workers in turn as they arrive */
+    XD_PROFILE_ROUND_ROBIN = 2, /* tasks are bound to workers in turn as they arrive */
+    XD_PROFILE_FREE = 4 /* given up again, alone: forgotten once nothing is in it */
 };
 
-/* Make a profile, or set the flags of one that is empty; profiles that are only used are
- * made as shared FIFOs. Waits for the answer. Errors: XD_ERR_EXISTS (another session's),
+/* Make a profile, or set the flags of one that is empty. It lives, with its counts, until
+ * this session ends or gives it up; profiles that are only used are made as shared FIFOs
+ * and forgotten when nothing is in them. Waits for the answer. Errors: XD_ERR_EXISTS (another session's),
  * XD_ERR_INVALID (name), XD_ERR_GONE. */
 enum xd_err xd_profile_open(struct xd_client *client,
                             const char *name,
                             unsigned flags,
                             struct xd_error *error) XD_MUST_USE;
 
+/* Cancel every task of this session in a profile that has not ended, also those whose
+ * futures were freed. Never waits. Errors: XD_ERR_GONE. */
+enum xd_err xd_profile_cancel(struct xd_client *client, const char *name) XD_MUST_USE;
+
+struct xd_profile_counts {
+    uint64_t workers; /* in the profile now */
+    uint64_t joined;  /* that ever joined it, those included */
+    uint64_t queued; /* tasks that wait; an everywhere-task counts as its parts: those not
+                        sent yet, or before it opens the workers it waits for */
+    uint64_t leased; /* tasks and parts that workers have, run or hold */
+    uint64_t ended;  /* tasks and parts whose outcome was told, or that were dropped with
+                        their client */
+};
+
+/* How much there is in a profile, of all sessions together; what this thread submitted
+ * before counts. A cancelled task has ended and may still be at its worker. A shared
+ * profile that nobody uses any more is forgotten: all zero, as for one that never was.
+ * Waits `timeout_ms` at most (-1: no limit). Errors: XD_ERR_FORBIDDEN (bound to another
+ * session), XD_ERR_INVALID (name), XD_ERR_TIMEOUT, XD_ERR_GONE, XD_ERR_NOMEM. */
+enum xd_err xd_profile_counts(struct xd_client *client,
+                              const char *name,
+                              int timeout_ms,
+                              struct xd_profile_counts *out,
+                              struct xd_error *error) XD_MUST_USE;
+
 /* Ask the broker: verb "status" (JSON), or "cancel" with a task id of another session of
- * the same user as 32 hex digits. Waits `timeout_ms` at most. Returns the answer's text
- * in *out (one reference). Errors: XD_ERR_TIMEOUT, XD_ERR_NOT_FOUND, XD_ERR_FORBIDDEN,
- * XD_ERR_UNSUPPORTED, XD_ERR_GONE; `error` has the broker's sentence. */
+ * the same user as 32 hex digits. It leaves after the tasks that were submitted before.
+ * Waits `timeout_ms` at most. Returns the answer's text in *out (one reference). Errors:
+ * XD_ERR_TIMEOUT, XD_ERR_NOT_FOUND, XD_ERR_FORBIDDEN, XD_ERR_UNSUPPORTED, XD_ERR_GONE;
+ * `error` has the broker's sentence. */
 enum xd_err xd_admin(struct xd_client *client,
                      const char *verb,
                      const char *const *args,

@@ -85,6 +85,17 @@ const char *xd_job_callee(const struct xd_job *job);
 const struct xd_frame *xd_job_arg(const struct xd_job *job, size_t index);
 const struct xd_frame *xd_job_arg_named(const struct xd_job *job, const char *name);
 
+/* The setup that its client gave it: whose, its number in that session (from 1, never
+ * twice: what was made from it may be kept by the two), its frames. Valid until the job
+ * ends. False: it has none. */
+struct xd_setup_view {
+    struct xd_session_id origin;
+    uint64_t number;
+    const struct xd_frame *frames;
+    size_t frame_count;
+};
+bool xd_job_setup(const struct xd_job *job, struct xd_setup_view *out);
+
 /* Has it been cancelled, or is the broker gone? Cheap; long computations ask now and
  * then. Any thread. */
 bool xd_job_is_cancelled(const struct xd_job *job);

@@ -5,8 +5,13 @@
 #include "payload.h"
 #include "wire/class.h"
 
-static enum xd_err check_call(const struct xd_call *call, struct xd_error *error)
+static enum xd_err check_call(const struct xd_client_core *core,
+                              const struct xd_call *call,
+                              struct xd_error *error)
 {
+    if (call->setup != NULL && call->setup->core != core) {
+        return xd_fail(error, XD_ERR_INVALID, "the setup is another session's");
+    }
     if (call->format != 0 && call->format != XD_FORMAT_CALL &&
         call->format != XD_FORMAT_R) {
         return xd_fail(error, XD_ERR_INVALID, "format %d is unknown", (int)call->format);
@@ -63,7 +68,7 @@ enum xd_err xd_client_core_make(struct xd_client_core *core,
                                 struct xd_future **out,
                                 struct xd_error *error)
 {
-    enum xd_err err = check_call(call, error);
+    enum xd_err err = check_call(core, call, error);
     if (err != XD_OK) {
         return err;
     }
@@ -87,7 +92,12 @@ enum xd_err xd_client_core_make(struct xd_client_core *core,
                          .everywhere = call->everywhere,
                          .timeout_ms = call->timeout_ms,
                          .min_workers = call->min_workers,
+                         .setup = call->setup == NULL ? 0 : call->setup->number,
                          .frames = future->frames};
+    future->setup = call->setup;
+    if (future->setup != NULL) {
+        future->setup->users++;
+    }
     err = fill(core, future, call);
     if (err == XD_OK) {
         err = xd_channel_detach(&core->channel,
@@ -138,5 +148,6 @@ void xd_future_destroy(struct xd_future *future)
 void xd_client_core_unmake(struct xd_client_core *core, struct xd_future *future)
 {
     xd_channel_release(&core->channel, &future->made);
+    xd_client_core_setup_unuse(core, future->setup);
     xd_future_destroy(future);
 }

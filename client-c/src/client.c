@@ -37,6 +37,11 @@ unsigned xd_client_reap(struct xd_client *client)
         xd_future_destroy(future);
         count++;
     }
+    struct xd_setup *setup;
+    while ((setup = xd_client_core_dead_setup(&client->core)) != NULL) {
+        xd_setup_destroy(setup);
+        count++;
+    }
     return count;
 }
 
@@ -144,6 +149,19 @@ void xd_client_post(struct xd_client *client, xd_time now)
     }
     if (!client->pump.dead) {
         xd_pump_ask(&client->pump, xd_client_core_deadline(&client->core));
+    }
+}
+
+void xd_client_attend(struct xd_client *client)
+{
+    if (client->core.channel.session.gone) {
+        return;
+    }
+    if (xd_pump_is_parked(&client->pump)) {
+        xd_client_core_flush(&client->core, xd_now());
+        settle(client);
+    } else {
+        xd_pump_ask(&client->pump, 0);
     }
 }
 

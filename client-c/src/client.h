@@ -14,7 +14,7 @@ struct xd_client {
     struct xd_pump pump;
     struct xd_client_core core; /* under pump.lock */
     struct xd_batch inbox;      /* the leader's */
-    atomic_uint refs;           /* the application's handle, and each future */
+    atomic_uint refs;           /* the application's handle, each future and setup */
     int fd;                     /* -1: none made so far */
     bool fd_is_set, closed;
     void (*done)(void *context, struct xd_future *future);
@@ -32,12 +32,15 @@ struct xd_client {
 /* `count` references less; without the lock. */
 void xd_client_unref(struct xd_client *client, unsigned count);
 
-/* With the lock held: destroy the futures that nobody needs. Returns how many references
- * of the client that frees. */
+/* With the lock held: destroy the futures and setups that nobody needs. Returns how many
+ * references of the client that frees. */
 unsigned xd_client_reap(struct xd_client *client);
 
 /* With the lock held: something was queued that leaves by core.flush_at, or at once. */
 void xd_client_post(struct xd_client *client, xd_time now);
+
+/* With the lock held: something is to be said now. */
+void xd_client_attend(struct xd_client *client);
 
 /* With the lock held: make the descriptor tell the truth. */
 void xd_client_show(struct xd_client *client);

@@ -28,7 +28,9 @@ enum xd_err xd_client_core_init(struct xd_client_core *core,
                                &core->to_call,
                                &core->news,
                                &core->questions,
-                               &core->dead};
+                               &core->dead,
+                               &core->drops,
+                               &core->dead_setups};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
         xd_list_init(lists[i]);
     }
@@ -125,7 +127,9 @@ static uint64_t ack_to_send(const struct xd_client_core *core)
     return core->received > core->acked ? core->received : 0;
 }
 
-static enum xd_err send(struct xd_client_core *core, struct xd_msg *msg, xd_time now)
+enum xd_err xd_client_core_send(struct xd_client_core *core,
+                                struct xd_msg *msg,
+                                xd_time now)
 {
     msg->ack = ack_to_send(core);
     enum xd_err err = xd_channel_send(&core->channel, XD_LANE_CONTROL, msg, now);
@@ -156,6 +160,7 @@ static size_t gather(struct xd_client_core *core, xd_time now)
         bool ready =
             xd_list_is_empty(&future->made) || xd_channel_has_bulk(&core->channel, now);
         if (!same || !ready ||
+            xd_client_core_setup_send(core, future->setup, now) != XD_OK ||
             !xd_room_take(&room,
                           xd_task_envelope_bytes(&future->task),
                           future->task.frame_count,
@@ -187,7 +192,7 @@ static void flush_tasks(struct xd_client_core *core, xd_time now)
         msg.tasks.profile = first_unsent(core)->profile;
         msg.tasks.tasks = core->batch;
         msg.tasks.count = gather(core, now);
-        if (msg.tasks.count == 0 || send(core, &msg, now) != XD_OK) {
+        if (msg.tasks.count == 0 || xd_client_core_send(core, &msg, now) != XD_OK) {
             return;
         }
         mark_sent(core, msg.tasks.count);
@@ -209,7 +214,7 @@ static void flush_cancels(struct xd_client_core *core, xd_time now)
         msg.ids.ids = core->ids;
         msg.ids.count = count;
         msg.ids.level = XD_CANCEL_INTERRUPT;
-        if (send(core, &msg, now) != XD_OK) {
+        if (xd_client_core_send(core, &msg, now) != XD_OK) {
             return;
         }
         while (count-- > 0) {
@@ -223,8 +228,47 @@ static void flush_ack(struct xd_client_core *core, xd_time now)
     if (ack_to_send(core) > 0 &&
         (now >= core->ack_at || core->received - core->acked >= ACK_RESULTS)) {
         struct xd_msg msg = {.kind = XD_KIND_ACK};
-        (void)!send(core, &msg, now);
+        (void)!xd_client_core_send(core, &msg, now);
     }
+}
+
+/* Behind the tasks that were submitted before; but not behind those that wait until the
+ * broker has room. */
+static void flush_questions(struct xd_client_core *core, xd_time now)
+{
+    if (!xd_list_is_empty(&core->unsent) && xd_list_is_empty(&core->busy)) {
+        return;
+    }
+    XD_LIST_EACH_SAFE (link, &core->questions) {
+        struct xd_question *question = XD_ITEM(link, struct xd_question, link);
+        if (question->sent) {
+            continue;
+        }
+        enum xd_err err = xd_client_core_send(core, &question->msg, now);
+        if (err == XD_ERR_AGAIN || err == XD_ERR_GONE) {
+            return;
+        }
+        question->sent = true;
+        xd_msg_clear(&question->msg);
+        if (err != XD_OK) { /* over a limit: that is the answer */
+            question->answered = true;
+            question->code = err;
+            xd_list_remove(link);
+        }
+    }
+}
+
+/* Is an answer on its way that what the broker refused will be added to? Until then it is
+ * not offered again, or it might be counted here and there. */
+static bool is_counting(const struct xd_client_core *core)
+{
+    XD_LIST_EACH (link, &core->questions) {
+        const struct xd_question *question = XD_ITEM(link, struct xd_question, link);
+        if (question->sent && question->counts_of != NULL) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* The broker was full: these go first, in their order. */
@@ -247,15 +291,17 @@ void xd_client_core_flush(struct xd_client_core *core, xd_time now)
     if (!xd_session_is_open(&core->channel.session)) {
         return;
     }
-    if (now >= core->busy_until) {
+    if (now >= core->busy_until && !is_counting(core)) {
         retry_busy(core);
         core->flush_at = now;
     }
     if (xd_list_is_empty(&core->busy) && xd_client_core_is_due(core, now)) {
         flush_tasks(core, now);
     }
+    flush_questions(core, now);
     flush_cancels(core, now);
     flush_ack(core, now);
+    xd_client_core_setups_flush(core, now);
     xd_channel_run(&core->channel, now);
 }
 
@@ -267,8 +313,9 @@ xd_time xd_client_core_deadline(const struct xd_client_core *core)
     if (!held) { /* else it leaves when that has passed */
         due = xd_time_min(due, core->flush_at);
         due = xd_time_min(due, core->ack_at);
+        due = xd_list_is_empty(&core->drops) ? due : 0;
     }
-    return xd_time_min(due, core->busy_until);
+    return is_counting(core) ? due : xd_time_min(due, core->busy_until);
 }
 
 void xd_client_core_cancel(struct xd_client_core *core, struct xd_future *future)
@@ -280,6 +327,19 @@ void xd_client_core_cancel(struct xd_client_core *core, struct xd_future *future
         xd_client_core_end(core, future, XD_OUTCOME_CANCELLED, NULL);
     } else if (xd_list_is_empty(&future->cancel)) {
         xd_list_push_back(&core->cancels, &future->cancel);
+    }
+}
+
+void xd_client_core_cancel_all(struct xd_client_core *core, const char *profile)
+{
+    struct xd_map_item *next;
+    for (struct xd_map_item *item = xd_map_next(&core->by_id, NULL); item != NULL;
+         item = next) {
+        next = xd_map_next(&core->by_id, item);
+        struct xd_future *future = XD_ITEM(item, struct xd_future, item);
+        if (xd_bytes_is(future->profile, profile)) {
+            xd_client_core_cancel(core, future);
+        }
     }
 }
 
@@ -317,19 +377,23 @@ enum xd_err xd_client_core_ask(struct xd_client_core *core,
                                size_t arg_count,
                                struct xd_question *question)
 {
-    struct xd_msg msg;
-    enum xd_err err = build_question(verb, args, arg_count, &msg);
-    if (err == XD_OK) {
-        msg.admin.ticket = core->last_ticket + 1;
-        err = xd_outbox_put(&core->channel.outbox, &msg, 0);
-    }
+    *question = (struct xd_question){.ticket = core->last_ticket + 1};
+    xd_list_init(&question->link);
+    enum xd_err err = build_question(verb, args, arg_count, &question->msg);
     if (err != XD_OK) {
-        xd_msg_clear(&msg);
+        xd_msg_clear(&question->msg);
         return err;
     }
-    *question = (struct xd_question){.ticket = ++core->last_ticket};
+    question->msg.admin.ticket = ++core->last_ticket;
     xd_list_push_back(&core->questions, &question->link);
+    xd_client_core_hurry(core, 0);
     return XD_OK;
+}
+
+void xd_client_core_unask(struct xd_question *question)
+{
+    xd_list_remove(&question->link);
+    xd_msg_clear(&question->msg);
 }
 
 static size_t list_length(const struct xd_list *head)

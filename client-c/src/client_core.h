@@ -30,8 +30,9 @@ struct xd_future {
     struct xd_map_item item;
     struct xd_client *client;
     struct xd_bytes *profile;
-    struct xd_task task; /* its frames are the array below */
-    struct xd_list made; /* payloads offered as chunks */
+    struct xd_setup *setup; /* used until the end; NULL: none */
+    struct xd_task task;    /* its frames are the array below */
+    struct xd_list made;    /* payloads offered as chunks */
     enum xd_future_state state;
     atomic_bool done;
     bool freed;    /* by the application: dropped at its end */
@@ -46,6 +47,18 @@ struct xd_future {
     struct xd_frame frames[];
 };
 
+struct xd_setup {
+    struct xd_list link; /* core.drops or .dead_setups */
+    struct xd_client *client;
+    const struct xd_client_core *core; /* whose it is */
+    uint64_t number;
+    struct xd_frame *frames; /* until it was sent */
+    size_t frame_count;
+    size_t users; /* tasks that have not ended */
+    bool sent;    /* the broker has it */
+    bool freed;   /* by the application */
+};
+
 /* An event on its way to the application. */
 struct xd_news {
     struct xd_list link;
@@ -56,10 +69,15 @@ struct xd_news {
 /* A question to the broker; lies on the stack of the thread that waits for its answer. */
 struct xd_question {
     struct xd_list link;
+    struct xd_msg msg; /* until it was sent; tasks submitted before leave first */
+    bool sent;
+    const char *counts_of; /* a profile: `held` is wanted; NULL: not */
     uint64_t ticket;
     bool answered;
     enum xd_err code;
     struct xd_bytes *text;
+    uint64_t held; /* with the answer: tasks of the profile that the broker refused so far
+                      for lack of room, an everywhere-task as its parts */
 };
 
 struct xd_client_core {
@@ -68,6 +86,9 @@ struct xd_client_core {
     struct xd_map by_id;
     struct xd_list unsent, busy, offered, cancels, ended, to_call, news, questions;
     struct xd_list dead; /* ended after the application gave them up: to be destroyed */
+    struct xd_list drops, dead_setups;
+    size_t setup_count; /* not dropped at the broker */
+    uint64_t last_setup;
     size_t unsent_count, unsent_bytes;
     size_t open_count, open_bytes; /* tasks that have not ended */
     size_t out_count;              /* of them handed to the broker */
@@ -120,6 +141,7 @@ void xd_client_core_flush(struct xd_client_core *core, xd_time now);
 xd_time xd_client_core_deadline(const struct xd_client_core *core);
 
 void xd_client_core_cancel(struct xd_client_core *core, struct xd_future *future);
+void xd_client_core_cancel_all(struct xd_client_core *core, const char *profile);
 
 /* The application gives it up; it goes to core.dead when nothing needs it any more. */
 void xd_client_core_release(struct xd_client_core *core, struct xd_future *future);
@@ -129,12 +151,40 @@ void xd_future_destroy(struct xd_future *future);
  * session. */
 void xd_client_core_settle(struct xd_client_core *core);
 
-/* Ask; the answer comes into `question`. Errors: XD_ERR_NOMEM. */
+/* Send now; the client's own messages but for greetings and streams. Errors as
+ * xd_channel_send(). */
+enum xd_err xd_client_core_send(struct xd_client_core *core,
+                                struct xd_msg *msg,
+                                xd_time now) XD_MUST_USE;
+
+/* setup_core.c: make one, errors as xd_setup_new(); let it go when a task that used it
+ * has ended (NULL allowed), or the application gives it up; send it where it was not sent
+ * yet; send what is dropped; and the end of the session. */
+enum xd_err xd_client_core_setup(struct xd_client_core *core,
+                                 const struct xd_payload *payloads,
+                                 size_t count,
+                                 struct xd_setup **out,
+                                 struct xd_error *error) XD_MUST_USE;
+void xd_client_core_setup_unuse(struct xd_client_core *core, struct xd_setup *setup);
+void xd_client_core_setup_release(struct xd_client_core *core, struct xd_setup *setup);
+enum xd_err xd_client_core_setup_send(struct xd_client_core *core,
+                                      struct xd_setup *setup,
+                                      xd_time now) XD_MUST_USE;
+void xd_client_core_setups_flush(struct xd_client_core *core, xd_time now);
+void xd_client_core_setups_end(struct xd_client_core *core);
+
+/* One that nobody needs any more, out of all lists, or NULL: destroy it. */
+struct xd_setup *xd_client_core_dead_setup(struct xd_client_core *core);
+void xd_setup_destroy(struct xd_setup *setup);
+
+/* Ask; the answer comes into `question`, which stays until xd_client_core_unask().
+ * Errors: XD_ERR_NOMEM. */
 enum xd_err xd_client_core_ask(struct xd_client_core *core,
                                const char *verb,
                                const char *const *args,
                                size_t arg_count,
                                struct xd_question *question) XD_MUST_USE;
+void xd_client_core_unask(struct xd_question *question);
 
 /* The next future for xd_client_next(), or NULL. */
 struct xd_future *xd_client_core_next(struct xd_client_core *core);

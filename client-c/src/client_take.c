@@ -33,6 +33,8 @@ static void leave_tables(struct xd_client_core *core, struct xd_future *future)
     core->open_count--;
     core->open_bytes -= future->bytes;
     xd_channel_release(&core->channel, &future->made);
+    xd_client_core_setup_unuse(core, future->setup);
+    future->setup = NULL;
     for (size_t i = 0; i < future->task.frame_count; i++) {
         xd_frame_clear(&future->frames[i]);
     }
@@ -291,6 +293,18 @@ static void take_event(struct xd_client_core *core, struct xd_event *event)
     xd_list_push_back(&core->news, &news->link);
 }
 
+static uint64_t held_in(const struct xd_list *futures, const char *profile)
+{
+    uint64_t held = 0;
+    XD_LIST_EACH (link, futures) {
+        const struct xd_future *future = XD_ITEM(link, struct xd_future, link);
+        if (xd_bytes_is(future->profile, profile)) {
+            held += future->task.min_workers > 1 ? future->task.min_workers : 1;
+        }
+    }
+    return held;
+}
+
 static void take_answer(struct xd_client_core *core, const struct xd_admin *answer)
 {
     XD_LIST_EACH_SAFE (link, &core->questions) {
@@ -299,6 +313,10 @@ static void take_answer(struct xd_client_core *core, const struct xd_admin *answ
             question->answered = true;
             question->code = answer->code;
             question->text = xd_bytes_ref(answer->text);
+            if (question->counts_of != NULL) {
+                question->held = held_in(&core->busy, question->counts_of) +
+                                 held_in(&core->unsent, question->counts_of);
+            }
             xd_list_remove(link);
         }
     }
@@ -344,8 +362,10 @@ static void settle_end(struct xd_client_core *core)
     XD_LIST_EACH_SAFE (link, &core->channel.reads.pulls) {
         xd_pull_drop(&core->channel.reads, XD_ITEM(link, struct xd_pull, link));
     }
-    struct xd_map_item *item;
-    while ((item = xd_map_next(&core->by_id, NULL)) != NULL) {
+    struct xd_map_item *next;
+    for (struct xd_map_item *item = xd_map_next(&core->by_id, NULL); item != NULL;
+         item = next) {
+        next = xd_map_next(&core->by_id, item); /* from its place: not quadratic */
         struct xd_future *future = XD_ITEM(item, struct xd_future, item);
         for (size_t i = 0; i < future->part_count; i++) {
             struct xd_result *part = &future->parts[i];
@@ -364,6 +384,7 @@ static void settle_end(struct xd_client_core *core)
         question->code = XD_ERR_GONE;
         xd_list_remove(link);
     }
+    xd_client_core_setups_end(core);
     core->flush_at = core->busy_until = core->ack_at = XD_NEVER;
 }
 

@@ -199,6 +199,20 @@ enum xd_err xd_client_next(struct xd_client *client, struct xd_future **out)
     return XD_OK;
 }
 
+/* Cancels were noted, with the lock held: send them. */
+static void send_cancels(struct xd_client *client)
+{
+    xd_client_show(client);
+    if (client->pump.waiting > 0) {
+        pthread_cond_broadcast(&client->pump.follow); /* some may have ended at once */
+    }
+    if (xd_pump_is_parked(&client->pump)) {
+        xd_client_core_flush(&client->core, xd_now());
+    } else {
+        xd_pump_ask(&client->pump, 0);
+    }
+}
+
 enum xd_err xd_future_cancel(struct xd_future *future)
 {
     struct xd_client *client = future->client;
@@ -211,16 +225,23 @@ enum xd_err xd_future_cancel(struct xd_future *future)
     }
     xd_pump_lock(&client->pump);
     xd_client_core_cancel(&client->core, future);
-    xd_client_show(client);
-    if (client->pump.waiting > 0 && future->state == XD_FUTURE_ENDED) {
-        pthread_cond_broadcast(&client->pump.follow);
-    }
-    if (xd_pump_is_parked(&client->pump)) {
-        xd_client_core_flush(&client->core, xd_now());
-    } else {
-        xd_pump_ask(&client->pump, 0);
-    }
+    send_cancels(client);
     xd_pump_unlock(&client->pump);
+    return XD_OK;
+}
+
+enum xd_err xd_profile_cancel(struct xd_client *client, const char *name)
+{
+    enum xd_err err = xd_client_state(client, NULL);
+    if (err != XD_OK) {
+        return err;
+    }
+    xd_pump_lock(&client->pump);
+    xd_client_core_cancel_all(&client->core, name);
+    send_cancels(client);
+    unsigned freed = xd_client_reap(client);
+    xd_pump_unlock(&client->pump);
+    xd_client_unref(client, freed); /* never the last: the caller has one */
     return XD_OK;
 }
 

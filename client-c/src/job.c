@@ -30,6 +30,19 @@ const struct xd_frame *xd_job_arg_named(const struct xd_job *job, const char *na
     return NULL;
 }
 
+bool xd_job_setup(const struct xd_job *job, struct xd_setup_view *out)
+{
+    const struct xd_kept_setup *setup = job->setup; /* of a running job it stays */
+    if (setup == NULL) {
+        return false;
+    }
+    *out = (struct xd_setup_view){.origin = {setup->key.origin},
+                                  .number = setup->key.number,
+                                  .frames = setup->frames,
+                                  .frame_count = setup->frame_count};
+    return true;
+}
+
 bool xd_job_is_cancelled(const struct xd_job *job)
 {
     return atomic_load_explicit(&job->cancelled, memory_order_relaxed);

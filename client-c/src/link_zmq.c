@@ -69,6 +69,15 @@ static bool set_options(void *socket, enum xd_lane lane)
     return zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &frame, sizeof frame) == 0;
 }
 
+/* A socket announces what comes on its descriptor only to who has looked and found
+ * nothing: look once. */
+static void look_once(void *socket)
+{
+    int events;
+    size_t size = sizeof events;
+    (void)zmq_getsockopt(socket, ZMQ_EVENTS, &events, &size);
+}
+
 /* The events of `socket` on a PAIR of our own. */
 static void *watch(struct link_zmq *self, void *socket)
 {
@@ -85,6 +94,9 @@ static void *watch(struct link_zmq *self, void *socket)
                          zmq_connect(pair, name) != 0)) {
         zmq_close(pair);
         pair = NULL;
+    }
+    if (pair != NULL) {
+        look_once(pair);
     }
     return pair;
 }

@@ -33,22 +33,43 @@ enum xd_err xd_name_check(const char *what,
     return XD_OK;
 }
 
+/* Objects packed into one payload: the table of their sizes must at least be there. */
+static enum xd_err check_count(const struct xd_payload *payload, struct xd_error *error)
+{
+    bool is_object =
+        payload->role == XD_FRAME_OBJECT || (payload->role == 0 && payload->tag != NULL);
+    if (payload->count > 0 && !is_object) {
+        return xd_fail(error,
+                       XD_ERR_INVALID,
+                       "a payload of %u objects needs the role object",
+                       payload->count);
+    }
+    if (payload->bytes->size / sizeof(uint64_t) < payload->count) {
+        return xd_fail(error,
+                       XD_ERR_INVALID,
+                       "a payload of %u objects has only %zu bytes",
+                       payload->count,
+                       payload->bytes->size);
+    }
+    return XD_OK;
+}
+
 enum xd_err xd_payload_check(const struct xd_payload *payload, struct xd_error *error)
 {
     if (payload->bytes == NULL) {
         return xd_fail(error, XD_ERR_INVALID, "a payload has no bytes");
     }
-    if (payload->role > XD_FRAME_SETUP) {
+    if (payload->role > XD_FRAME_SEGMENT) {
         return xd_fail(error,
                        XD_ERR_INVALID,
-                       "payload role %d is unknown",
+                       "payload role %d is not one of a task or result",
                        (int)payload->role);
     }
     if (payload->role == XD_FRAME_OBJECT && payload->tag == NULL) {
         return xd_fail(error, XD_ERR_INVALID, "an object payload needs a class tag");
     }
-    enum xd_err err = XD_OK;
-    if (payload->tag != NULL) {
+    enum xd_err err = check_count(payload, error);
+    if (err == XD_OK && payload->tag != NULL) {
         err = xd_name_check("class tag", payload->tag, xd_class_tag_is_valid, error);
     }
     if (err == XD_OK && payload->name != NULL) {
@@ -75,6 +96,7 @@ enum xd_err xd_payload_frame(struct xd_names *names,
                              .tag = tag,
                              .name = name,
                              .size = payload->bytes->size,
-                             .role = (uint8_t)role};
+                             .role = (uint8_t)role,
+                             .count = payload->count};
     return XD_OK;
 }

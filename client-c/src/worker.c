@@ -270,8 +270,10 @@ bool xd_worker_is_busy(const struct xd_worker *worker)
 
 void xd_worker_wake(struct xd_worker *worker)
 {
-    atomic_store(&worker->wake, true);
-    xd_pump_nudge(&worker->pump);
+    if (xd_origin_is_here(&worker->origin)) { /* the descriptor is the parent's, too */
+        atomic_store(&worker->wake, true);
+        xd_pump_nudge(&worker->pump);
+    }
 }
 
 /* ---- leaving ---- */

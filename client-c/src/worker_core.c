@@ -36,6 +36,7 @@ enum xd_err xd_worker_core_init(struct xd_worker_core *core,
 {
     memset(core, 0, sizeof *core);
     xd_map_init(&core->by_id, seed);
+    xd_map_init(&core->setups, seed);
     xd_list_init(&core->inbox);
     xd_list_init(&core->results);
     xd_list_init(&core->recalled);
@@ -68,6 +69,7 @@ void xd_worker_core_fini(struct xd_worker_core *core, bool close_link)
         xd_job_destroy(core, core->running);
         core->running = NULL;
     }
+    xd_worker_core_setups_fini(core);
     xd_channel_fini(&core->channel, close_link);
     xd_names_fini(&core->names);
     xd_map_fini(&core->by_id);
@@ -93,6 +95,7 @@ void xd_job_destroy(struct xd_worker_core *core, struct xd_job *job)
     xd_pull_drop(&core->channel.reads, job->pull);
     xd_channel_release(&core->channel, &job->made);
     xd_task_clear(&job->task);
+    xd_kept_setup_unuse(job->setup);
     drop_result(job);
     xd_free(job);
 }
@@ -196,6 +199,8 @@ static void push_result(struct xd_worker_core *core, struct xd_job *job, xd_time
     job->result.id = job->task.id;
     job->result.part = job->task.part;
     xd_task_clear(&job->task);
+    xd_kept_setup_unuse(job->setup);
+    job->setup = NULL;
     xd_list_push_back(&core->results, &job->link);
     core->result_count++;
     core->result_bytes += xd_frames_bytes(job->result.frames, job->result.frame_count);

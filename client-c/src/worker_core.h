@@ -16,16 +16,29 @@
 
 struct xd_worker;
 
+/* What tasks of one client session need; kept until it is dropped and the last job with
+ * it has ended. */
+struct xd_kept_setup {
+    struct xd_map_item item;
+    struct {
+        uint64_t origin, number;
+    } key;
+    struct xd_frame *frames;
+    size_t frame_count;
+    size_t uses; /* the table's, and each job's */
+};
+
 /* A task from its arrival until its result has left. */
 struct xd_job {
     struct xd_list link; /* core.inbox, .results or .recalled */
     struct xd_map_item item;
     struct xd_worker *worker;
     struct xd_task task;
-    struct xd_pull *pull; /* its payloads are on their way */
-    bool is_held;         /* was sent ahead: its start must be told */
-    bool is_told;         /* ... and was */
-    bool is_complete;     /* all payloads are here */
+    struct xd_kept_setup *setup; /* until it ends; NULL: none */
+    struct xd_pull *pull;        /* its payloads are on their way */
+    bool is_held;                /* was sent ahead: its start must be told */
+    bool is_told;                /* ... and was */
+    bool is_complete;            /* all payloads are here */
     atomic_bool cancelled;
     xd_time begun;
     struct xd_result result;
@@ -43,7 +56,8 @@ struct xd_alarm {
 struct xd_worker_core {
     struct xd_channel channel;
     struct xd_names names;
-    struct xd_map by_id; /* inbox and running */
+    struct xd_map by_id;  /* inbox and running */
+    struct xd_map setups; /* not dropped */
     struct xd_list inbox, results, recalled;
     struct xd_list kept; /* payloads of results that have left: until they are read */
     size_t inbox_count, result_count, result_bytes;
@@ -112,6 +126,14 @@ void xd_worker_core_refuse(struct xd_worker_core *core,
                            const char *text,
                            xd_time now);
 void xd_job_destroy(struct xd_worker_core *core, struct xd_job *job);
+
+/* worker_setup.c: a SETUP came; the one a task names, for its job, NULL: it is not here;
+ * let go of one (NULL allowed); the end. */
+void xd_worker_core_setup(struct xd_worker_core *core, struct xd_msg *msg);
+struct xd_kept_setup *xd_worker_core_setup_use(const struct xd_worker_core *core,
+                                               const struct xd_task *task);
+void xd_kept_setup_unuse(struct xd_kept_setup *setup);
+void xd_worker_core_setups_fini(struct xd_worker_core *core);
 
 /* Walks the invariants; NULL when they hold, else the broken one. */
 const char *xd_worker_core_check(const struct xd_worker_core *core);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What the broker says to a worker: tasks, recalls, cancels. */
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -52,7 +54,20 @@ static void give_back(struct xd_worker_core *core, const struct xd_task_id *id)
     xd_session_end(&core->channel.session, XD_ERR_NOMEM, "out of memory for a task");
 }
 
-static void take_task(struct xd_worker_core *core, struct xd_task *task)
+static void refuse_unprepared(struct xd_worker_core *core,
+                              struct xd_job *job,
+                              xd_time now)
+{
+    char text[128];
+    (void)snprintf(text,
+                   sizeof text,
+                   "the worker does not have setup %" PRIu64 " of session %" PRIu64,
+                   job->task.setup,
+                   job->task.origin.n);
+    xd_worker_core_refuse(core, job, XD_OUTCOME_FAILED, text, now);
+}
+
+static void take_task(struct xd_worker_core *core, struct xd_task *task, xd_time now)
 {
     if (find(core, &task->id) != NULL) {
         return; /* sent twice: it runs once */
@@ -70,6 +85,10 @@ static void take_task(struct xd_worker_core *core, struct xd_task *task)
     xd_list_push_back(&core->inbox, &job->link);
     core->inbox_count++;
     job->is_complete = xd_frames_missing(job->task.frames, job->task.frame_count) == 0;
+    job->setup = xd_worker_core_setup_use(core, &job->task);
+    if (job->task.setup != 0 && job->setup == NULL) {
+        refuse_unprepared(core, job, now);
+    }
 }
 
 /* The first that waits reads its payloads while the one before it runs. */
@@ -158,8 +177,11 @@ void xd_worker_core_message(void *owner, struct xd_msg *msg, xd_time now)
     switch ((int)msg->kind) {
     case XD_KIND_TASK:
         for (size_t i = 0; i < msg->tasks.count; i++) {
-            take_task(core, &msg->tasks.tasks[i]);
+            take_task(core, &msg->tasks.tasks[i], now);
         }
+        break;
+    case XD_KIND_SETUP:
+        xd_worker_core_setup(core, msg);
         break;
     case XD_KIND_RECALL:
         take_recall(core, msg);

@@ -2,6 +2,8 @@
 /* Dropping and sharing tasks, frames and results. */
 #include "base/task.h"
 
+#include <inttypes.h>
+
 #include "base/alloc.h"
 
 const char *xd_outcome_name(enum xd_outcome outcome)
@@ -92,4 +94,77 @@ size_t xd_frames_bytes(const struct xd_frame *frames, size_t count)
         sum += frames[i].bytes ? frames[i].bytes->size : 0;
     }
     return sum;
+}
+
+static uint64_t read_u64(const uint8_t *at)
+{
+    uint64_t value = 0;
+    for (size_t i = 8; i-- > 0;) {
+        value = value << 8 | at[i];
+    }
+    return value;
+}
+
+/* Where object `index` lies in a frame of packed ones. */
+static enum xd_err find_part(const struct xd_frame *frame,
+                             uint32_t index,
+                             size_t *offset,
+                             size_t *size,
+                             struct xd_error *error)
+{
+    const struct xd_bytes *bytes = frame->bytes;
+    if (bytes->size / sizeof(uint64_t) < frame->count) {
+        return xd_fail(error,
+                       XD_ERR_PROTOCOL,
+                       "a frame of %zu bytes cannot hold %" PRIu32 " objects",
+                       bytes->size,
+                       frame->count);
+    }
+    uint64_t left = bytes->size - frame->count * sizeof(uint64_t), wanted = 0;
+    for (uint32_t i = 0; i <= index; i++) {
+        left -= wanted;
+        wanted = read_u64(bytes->data + i * sizeof(uint64_t));
+        bool is_last = i + 1 == frame->count;
+        if (wanted > left || (is_last && wanted != left)) {
+            return xd_fail(error,
+                           XD_ERR_PROTOCOL,
+                           "object %" PRIu32 " of %" PRIu32 " has %" PRIu64
+                           " bytes, where %" PRIu64 " are left",
+                           i,
+                           frame->count,
+                           wanted,
+                           left);
+        }
+    }
+    *offset = bytes->size - (size_t)left;
+    *size = (size_t)wanted;
+    return XD_OK;
+}
+
+enum xd_err xd_frame_part(const struct xd_frame *frame,
+                          uint32_t index,
+                          struct xd_bytes **out,
+                          struct xd_error *error)
+{
+    uint32_t count = frame->count ? frame->count : 1;
+    if (!frame->bytes) {
+        return xd_fail(error, XD_ERR_INVALID, "the frame's bytes are not here");
+    }
+    if (index >= count) {
+        return xd_fail(error,
+                       XD_ERR_INVALID,
+                       "object %" PRIu32 " of a frame of %" PRIu32,
+                       index,
+                       count);
+    }
+    if (frame->count == 0) {
+        *out = xd_bytes_ref(frame->bytes);
+        return XD_OK;
+    }
+    size_t offset = 0, size = 0;
+    enum xd_err err = find_part(frame, index, &offset, &size, error);
+    if (!err && xd_bytes_slice(frame->bytes, offset, size, out) != XD_OK) {
+        err = xd_fail(error, XD_ERR_NOMEM, "out of memory for an object");
+    }
+    return err;
 }

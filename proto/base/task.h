@@ -54,6 +54,8 @@ struct xd_frame {
     uint64_t size; /* of the payload, in bytes, either way */
     uint8_t role;  /* enum xd_frame_role */
     uint32_t codec;
+    uint32_t count; /* role OBJECT: so many objects lie in it, see xd_frame_part();
+                       0: it is one */
 };
 
 struct xd_task {
@@ -62,7 +64,9 @@ struct xd_task {
     bool everywhere, hold;
     uint32_t timeout_ms; /* 0: none */
     uint32_t min_workers, part;
-    struct xd_bytes *callee; /* format call; else NULL */
+    uint64_t setup;              /* number of the SETUP it needs; 0: none */
+    struct xd_session_id origin; /* at a worker: the client's session; else 0 */
+    struct xd_bytes *callee;     /* format call; else NULL */
     struct xd_frame *frames;
     size_t frame_count;
 };
@@ -94,5 +98,17 @@ enum xd_err xd_frames_share(const struct xd_frame *frames,
 
 /* The sum of the sizes of the frames whose bytes are here (references not counted). */
 size_t xd_frames_bytes(const struct xd_frame *frames, size_t count);
+
+/* Object `index` of a frame whose bytes are here. A frame with count 0 is one object
+ * (index 0); else its bytes are a table of `count` sizes (64 bits each, little endian)
+ * and then the objects back to back, without gaps. The sizes up to `index` are added up
+ * each time and checked against the frame, with the last one also that nothing is left
+ * over. Returns one reference in *out, which keeps the frame's bytes alive. Errors:
+ * XD_ERR_INVALID (no such index, or the bytes are not here), XD_ERR_PROTOCOL (the sizes
+ * do not fit the frame), XD_ERR_NOMEM; `error` (may be NULL) has the numbers. */
+enum xd_err xd_frame_part(const struct xd_frame *frame,
+                          uint32_t index,
+                          struct xd_bytes **out,
+                          struct xd_error *error) XD_MUST_USE;
 
 #endif

@@ -277,6 +277,51 @@ void   xd__pb__frame__free_unpacked
   assert(message->base.descriptor == &xd__pb__frame__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   xd__pb__setup__init
+                     (Xd__Pb__Setup         *message)
+{
+  static const Xd__Pb__Setup init_value = XD__PB__SETUP__INIT;
+  *message = init_value;
+}
+size_t xd__pb__setup__get_packed_size
+                     (const Xd__Pb__Setup *message)
+{
+  assert(message->base.descriptor == &xd__pb__setup__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t xd__pb__setup__pack
+                     (const Xd__Pb__Setup *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &xd__pb__setup__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t xd__pb__setup__pack_to_buffer
+                     (const Xd__Pb__Setup *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &xd__pb__setup__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Xd__Pb__Setup *
+       xd__pb__setup__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Xd__Pb__Setup *)
+     protobuf_c_message_unpack (&xd__pb__setup__descriptor,
+                                allocator, len, data);
+}
+void   xd__pb__setup__free_unpacked
+                     (Xd__Pb__Setup *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &xd__pb__setup__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   xd__pb__result__init
                      (Xd__Pb__Result         *message)
 {
@@ -592,7 +637,7 @@ void   xd__pb__admin__free_unpacked
   assert(message->base.descriptor == &xd__pb__admin__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor xd__pb__envelope__field_descriptors[19] =
+static const ProtobufCFieldDescriptor xd__pb__envelope__field_descriptors[20] =
 {
   {
     "version",
@@ -822,6 +867,18 @@ static const ProtobufCFieldDescriptor xd__pb__envelope__field_descriptors[19] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "setup",
+    20,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Xd__Pb__Envelope, setup),
+    &xd__pb__setup__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned xd__pb__envelope__field_indices_by_name[] = {
   3,   /* field[3] = accepted */
@@ -840,6 +897,7 @@ static const unsigned xd__pb__envelope__field_indices_by_name[] = {
   9,   /* field[9] = profile */
   6,   /* field[6] = ready */
   8,   /* field[8] = results */
+  19,   /* field[19] = setup */
   18,   /* field[18] = started */
   7,   /* field[7] = tasks */
   0,   /* field[0] = version */
@@ -847,7 +905,7 @@ static const unsigned xd__pb__envelope__field_indices_by_name[] = {
 static const ProtobufCIntRange xd__pb__envelope__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 19 }
+  { 0, 20 }
 };
 const ProtobufCMessageDescriptor xd__pb__envelope__descriptor =
 {
@@ -857,7 +915,7 @@ const ProtobufCMessageDescriptor xd__pb__envelope__descriptor =
   "Xd__Pb__Envelope",
   "xd.pb",
   sizeof(Xd__Pb__Envelope),
-  19,
+  20,
   xd__pb__envelope__field_descriptors,
   xd__pb__envelope__field_indices_by_name,
   1,  xd__pb__envelope__number_ranges,
@@ -1251,7 +1309,7 @@ const ProtobufCMessageDescriptor xd__pb__ready__descriptor =
   (ProtobufCMessageInit) xd__pb__ready__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor xd__pb__task__field_descriptors[9] =
+static const ProtobufCFieldDescriptor xd__pb__task__field_descriptors[11] =
 {
   {
     "id",
@@ -1361,6 +1419,30 @@ static const ProtobufCFieldDescriptor xd__pb__task__field_descriptors[9] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "setup",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Xd__Pb__Task, setup),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "origin",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Xd__Pb__Task, origin),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned xd__pb__task__field_indices_by_name[] = {
   2,   /* field[2] = callee */
@@ -1370,13 +1452,15 @@ static const unsigned xd__pb__task__field_indices_by_name[] = {
   8,   /* field[8] = hold */
   0,   /* field[0] = id */
   5,   /* field[5] = min_workers */
+  10,   /* field[10] = origin */
   6,   /* field[6] = part */
+  9,   /* field[9] = setup */
   3,   /* field[3] = timeout_ms */
 };
 static const ProtobufCIntRange xd__pb__task__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 9 }
+  { 0, 11 }
 };
 const ProtobufCMessageDescriptor xd__pb__task__descriptor =
 {
@@ -1386,14 +1470,14 @@ const ProtobufCMessageDescriptor xd__pb__task__descriptor =
   "Xd__Pb__Task",
   "xd.pb",
   sizeof(Xd__Pb__Task),
-  9,
+  11,
   xd__pb__task__field_descriptors,
   xd__pb__task__field_indices_by_name,
   1,  xd__pb__task__number_ranges,
   (ProtobufCMessageInit) xd__pb__task__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor xd__pb__frame__field_descriptors[7] =
+static const ProtobufCFieldDescriptor xd__pb__frame__field_descriptors[8] =
 {
   {
     "role",
@@ -1479,10 +1563,23 @@ static const ProtobufCFieldDescriptor xd__pb__frame__field_descriptors[7] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "count",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Xd__Pb__Frame, count),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned xd__pb__frame__field_indices_by_name[] = {
   1,   /* field[1] = class_tag */
   2,   /* field[2] = codec */
+  7,   /* field[7] = count */
   5,   /* field[5] = counter */
   6,   /* field[6] = name */
   4,   /* field[4] = owner */
@@ -1492,7 +1589,7 @@ static const unsigned xd__pb__frame__field_indices_by_name[] = {
 static const ProtobufCIntRange xd__pb__frame__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor xd__pb__frame__descriptor =
 {
@@ -1502,11 +1599,88 @@ const ProtobufCMessageDescriptor xd__pb__frame__descriptor =
   "Xd__Pb__Frame",
   "xd.pb",
   sizeof(Xd__Pb__Frame),
-  7,
+  8,
   xd__pb__frame__field_descriptors,
   xd__pb__frame__field_indices_by_name,
   1,  xd__pb__frame__number_ranges,
   (ProtobufCMessageInit) xd__pb__frame__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor xd__pb__setup__field_descriptors[4] =
+{
+  {
+    "origin",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Xd__Pb__Setup, origin),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "number",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Xd__Pb__Setup, number),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "drop",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Xd__Pb__Setup, drop),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "frames",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Xd__Pb__Setup, n_frames),
+    offsetof(Xd__Pb__Setup, frames),
+    &xd__pb__frame__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned xd__pb__setup__field_indices_by_name[] = {
+  2,   /* field[2] = drop */
+  3,   /* field[3] = frames */
+  1,   /* field[1] = number */
+  0,   /* field[0] = origin */
+};
+static const ProtobufCIntRange xd__pb__setup__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor xd__pb__setup__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "xd.pb.Setup",
+  "Setup",
+  "Xd__Pb__Setup",
+  "xd.pb",
+  sizeof(Xd__Pb__Setup),
+  4,
+  xd__pb__setup__field_descriptors,
+  xd__pb__setup__field_indices_by_name,
+  1,  xd__pb__setup__number_ranges,
+  (ProtobufCMessageInit) xd__pb__setup__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor xd__pb__result__field_descriptors[7] =

@@ -21,6 +21,7 @@ typedef struct Xd__Pb__HelloOk Xd__Pb__HelloOk;
 typedef struct Xd__Pb__Ready Xd__Pb__Ready;
 typedef struct Xd__Pb__Task Xd__Pb__Task;
 typedef struct Xd__Pb__Frame Xd__Pb__Frame;
+typedef struct Xd__Pb__Setup Xd__Pb__Setup;
 typedef struct Xd__Pb__Result Xd__Pb__Result;
 typedef struct Xd__Pb__Event Xd__Pb__Event;
 typedef struct Xd__Pb__Busy Xd__Pb__Busy;
@@ -108,10 +109,14 @@ struct  Xd__Pb__Envelope
    * RESULT: the held task whose evaluation begins now (16 bytes; empty: none)
    */
   ProtobufCBinaryData started;
+  /*
+   * SETUP
+   */
+  Xd__Pb__Setup *setup;
 };
 #define XD__PB__ENVELOPE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&xd__pb__envelope__descriptor) \
-    , 0, 0, 0, 0, NULL, NULL, NULL, 0,NULL, 0,NULL, {0,NULL}, 0,NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, {0,NULL} }
+    , 0, 0, 0, 0, NULL, NULL, NULL, 0,NULL, 0,NULL, {0,NULL}, 0,NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, {0,NULL}, NULL }
 
 
 struct  Xd__Pb__Hello
@@ -239,10 +244,18 @@ struct  Xd__Pb__Task
    * TASK: sent ahead, behind what the worker has
    */
   protobuf_c_boolean hold;
+  /*
+   * a SETUP of the client's session that the worker needs for it; 0: none
+   */
+  uint64_t setup;
+  /*
+   * TASK: the client's session, whose number `setup` is
+   */
+  uint64_t origin;
 };
 #define XD__PB__TASK__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&xd__pb__task__descriptor) \
-    , {0,NULL}, 0, {0,NULL}, 0, 0, 0, 0, 0,NULL, 0 }
+    , {0,NULL}, 0, {0,NULL}, 0, 0, 0, 0, 0,NULL, 0, 0, 0 }
 
 
 struct  Xd__Pb__Frame
@@ -276,10 +289,40 @@ struct  Xd__Pb__Frame
    * of a named argument of a `call`
    */
   ProtobufCBinaryData name;
+  /*
+   * role object: so many objects share the payload, behind a table of their sizes; 0: it is one
+   */
+  uint32_t count;
 };
 #define XD__PB__FRAME__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&xd__pb__frame__descriptor) \
-    , 0, {0,NULL}, 0, 0, 0, 0, {0,NULL} }
+    , 0, {0,NULL}, 0, 0, 0, 0, {0,NULL}, 0 }
+
+
+struct  Xd__Pb__Setup
+{
+  ProtobufCMessage base;
+  /*
+   * to a worker: whose it is; filled in by the broker
+   */
+  uint64_t origin;
+  /*
+   * chosen by the client, from 1, never twice in a session
+   */
+  uint64_t number;
+  /*
+   * it is not needed any more; no frames then
+   */
+  protobuf_c_boolean drop;
+  /*
+   * role setup, inline
+   */
+  size_t n_frames;
+  Xd__Pb__Frame **frames;
+};
+#define XD__PB__SETUP__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&xd__pb__setup__descriptor) \
+    , 0, 0, 0, 0,NULL }
 
 
 struct  Xd__Pb__Result
@@ -411,7 +454,7 @@ struct  Xd__Pb__Admin
 {
   ProtobufCMessage base;
   /*
-   * "status", "profile", "cancel"
+   * "status", "profile", "cancel", "counts"
    */
   ProtobufCBinaryData verb;
   /*
@@ -544,6 +587,25 @@ Xd__Pb__Frame *
                       const uint8_t       *data);
 void   xd__pb__frame__free_unpacked
                      (Xd__Pb__Frame *message,
+                      ProtobufCAllocator *allocator);
+/* Xd__Pb__Setup methods */
+void   xd__pb__setup__init
+                     (Xd__Pb__Setup         *message);
+size_t xd__pb__setup__get_packed_size
+                     (const Xd__Pb__Setup   *message);
+size_t xd__pb__setup__pack
+                     (const Xd__Pb__Setup   *message,
+                      uint8_t             *out);
+size_t xd__pb__setup__pack_to_buffer
+                     (const Xd__Pb__Setup   *message,
+                      ProtobufCBuffer     *buffer);
+Xd__Pb__Setup *
+       xd__pb__setup__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   xd__pb__setup__free_unpacked
+                     (Xd__Pb__Setup *message,
                       ProtobufCAllocator *allocator);
 /* Xd__Pb__Result methods */
 void   xd__pb__result__init
@@ -698,6 +760,9 @@ typedef void (*Xd__Pb__Task_Closure)
 typedef void (*Xd__Pb__Frame_Closure)
                  (const Xd__Pb__Frame *message,
                   void *closure_data);
+typedef void (*Xd__Pb__Setup_Closure)
+                 (const Xd__Pb__Setup *message,
+                  void *closure_data);
 typedef void (*Xd__Pb__Result_Closure)
                  (const Xd__Pb__Result *message,
                   void *closure_data);
@@ -731,6 +796,7 @@ extern const ProtobufCMessageDescriptor xd__pb__hello_ok__descriptor;
 extern const ProtobufCMessageDescriptor xd__pb__ready__descriptor;
 extern const ProtobufCMessageDescriptor xd__pb__task__descriptor;
 extern const ProtobufCMessageDescriptor xd__pb__frame__descriptor;
+extern const ProtobufCMessageDescriptor xd__pb__setup__descriptor;
 extern const ProtobufCMessageDescriptor xd__pb__result__descriptor;
 extern const ProtobufCMessageDescriptor xd__pb__event__descriptor;
 extern const ProtobufCMessageDescriptor xd__pb__busy__descriptor;

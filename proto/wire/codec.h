@@ -40,9 +40,10 @@ enum xd_err xd_msg_unpack(struct xd_bytes *const *frames,
                           struct xd_msg *out,
                           struct xd_error *error) XD_MUST_USE;
 
-/* An upper bound of what this task or result adds to an envelope, for filling messages up
- * to their limits. */
+/* An upper bound of what this task, result or list of frames adds to an envelope, for
+ * filling messages up to their limits. */
 size_t xd_task_envelope_bytes(const struct xd_task *task);
 size_t xd_result_envelope_bytes(const struct xd_result *result);
+size_t xd_frames_envelope_bytes(const struct xd_frame *frames, size_t count);
 
 #endif

@@ -26,6 +26,10 @@
 #define XD_TEXT_MAX_BYTES 4096u
 /* In one READY. */
 #define XD_HANDLERS_MAX 256u
+/* Payloads of one setup together: it goes to every worker, ahead of small tasks. */
+#define XD_SETUP_MAX_BYTES ((size_t)768 * 1024)
+/* Setups of one session that are not dropped. */
+#define XD_SETUPS_MAX 256u
 /* Tasks ahead at one worker. */
 #define XD_HOLD_MAX 255u
 /* Smaller frames are copied out of libzmq's receive arena, of which each would keep 8 KiB

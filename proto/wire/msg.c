@@ -93,6 +93,9 @@ static void clear_content(struct xd_msg *msg)
         xd_bytes_unref(msg->admin.text);
         free_texts(msg->admin.args, msg->admin.arg_count);
         break;
+    case XD_KIND_SETUP:
+        xd_frames_free(msg->setup.frames, msg->setup.frame_count);
+        break;
     case XD_KIND_ACCEPTED:
     case XD_KIND_ACK:
     case XD_KIND_HEARTBEAT:

@@ -35,7 +35,8 @@
     X(ERROR, 17)  /* broker: what was wrong with a message */                            \
     X(CHUNK, 18)  /* bulk lane: a piece of a payload */                                  \
     X(CREDIT, 19) /* bulk lane: the reader takes more chunks, or is through */           \
-    X(ADMIN, 20)  /* questions and their answers */
+    X(ADMIN, 20)  /* questions and their answers */                                      \
+    X(SETUP, 21)  /* client -> broker -> worker: what tasks of a session need */
 
 enum xd_kind {
 #define XD_KIND_ENUM(name, number) XD_KIND_##name = number,
@@ -144,6 +145,13 @@ struct xd_msg {
         struct xd_chunk chunk;
         struct xd_credit credit;
         struct xd_admin admin;
+        struct {                         /* SETUP */
+            struct xd_session_id origin; /* to a worker; else 0 */
+            uint64_t number;
+            bool drop; /* then there are no frames */
+            struct xd_frame *frames;
+            size_t frame_count;
+        } setup;
     };
 };
 

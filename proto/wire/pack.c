@@ -234,6 +234,8 @@ static enum xd_err put_content(struct xd_packer *packer,
         return put_credit(packer, &msg->credit, out);
     case XD_KIND_ADMIN:
         return put_admin(packer, &msg->admin, out);
+    case XD_KIND_SETUP:
+        return xd_pack_setup(packer, msg, out);
     case XD_KIND_ACCEPTED:
     case XD_KIND_ACK:
     case XD_KIND_HEARTBEAT:

@@ -52,6 +52,7 @@ static enum xd_err put_frame(struct xd_packer *packer,
     xd__pb__frame__init(out);
     out->role = frame->role;
     out->codec = frame->codec;
+    out->count = frame->count;
     enum xd_err err = xd_pack_name(frame->tag, &out->class_tag);
     if (!err) {
         err = xd_pack_name(frame->name, &out->name);
@@ -126,6 +127,8 @@ static enum xd_err put_task(struct xd_packer *packer,
     out->min_workers = task->min_workers;
     out->part = task->part;
     out->hold = task->hold;
+    out->setup = task->setup;
+    out->origin = task->origin.n;
     out->n_frames = task->frame_count;
     enum xd_err err = xd_pack_name(task->callee, &out->callee);
     return err ? err : put_frames(packer, task->frames, task->frame_count, &out->frames);
@@ -200,6 +203,27 @@ enum xd_err xd_pack_results(struct xd_packer *packer,
     return err;
 }
 
+enum xd_err xd_pack_setup(struct xd_packer *packer,
+                          const struct xd_msg *msg,
+                          Xd__Pb__Envelope *out)
+{
+    const struct xd_frame *frames = msg->setup.frames;
+    size_t count = msg->setup.frame_count;
+    if (xd_frames_bytes(frames, count) > XD_SETUP_MAX_BYTES) {
+        return XD_ERR_TOO_LARGE;
+    }
+    out->setup = xd_arena_alloc(&packer->arena, sizeof *out->setup);
+    if (!out->setup) {
+        return XD_ERR_NOMEM;
+    }
+    xd__pb__setup__init(out->setup);
+    out->setup->origin = msg->setup.origin.n;
+    out->setup->number = msg->setup.number;
+    out->setup->drop = msg->setup.drop;
+    out->setup->n_frames = count;
+    return put_frames(packer, frames, count, &out->setup->frames);
+}
+
 enum xd_err xd_pack_ids(struct xd_packer *packer,
                         const struct xd_msg *msg,
                         Xd__Pb__Envelope *out)
@@ -223,9 +247,10 @@ enum xd_err xd_pack_ids(struct xd_packer *packer,
 }
 
 /* What the fields take at most, tags and lengths included: every field of Frame but the
- * two names; every field of Task, of Result but the texts. */
+ * two names and the count; every field of Task, of Result but the texts. */
 #define FRAME_BYTES ((size_t)48)
-#define TASK_BYTES ((size_t)64)
+#define COUNT_BYTES ((size_t)6)
+#define TASK_BYTES ((size_t)80)
 #define RESULT_BYTES ((size_t)72)
 
 static size_t size_of(const struct xd_bytes *bytes)
@@ -233,11 +258,12 @@ static size_t size_of(const struct xd_bytes *bytes)
     return bytes ? bytes->size : 0;
 }
 
-static size_t frames_envelope_bytes(const struct xd_frame *frames, size_t count)
+size_t xd_frames_envelope_bytes(const struct xd_frame *frames, size_t count)
 {
     size_t sum = count * FRAME_BYTES;
     for (size_t i = 0; i < count; i++) {
-        sum += size_of(frames[i].tag) + size_of(frames[i].name);
+        sum += size_of(frames[i].tag) + size_of(frames[i].name) +
+               (frames[i].count ? COUNT_BYTES : 0);
     }
     return sum;
 }
@@ -245,11 +271,11 @@ static size_t frames_envelope_bytes(const struct xd_frame *frames, size_t count)
 size_t xd_task_envelope_bytes(const struct xd_task *task)
 {
     return TASK_BYTES + size_of(task->callee) +
-           frames_envelope_bytes(task->frames, task->frame_count);
+           xd_frames_envelope_bytes(task->frames, task->frame_count);
 }
 
 size_t xd_result_envelope_bytes(const struct xd_result *result)
 {
     return RESULT_BYTES + size_of(result->error) +
-           frames_envelope_bytes(result->frames, result->frame_count);
+           xd_frames_envelope_bytes(result->frames, result->frame_count);
 }

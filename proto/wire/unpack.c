@@ -26,6 +26,7 @@ enum part {
     CREDIT = 1 << 12,
     ADMIN = 1 << 13,
     STARTED = 1 << 14,
+    SETUP = 1 << 15,
 };
 
 static const char *const part_names[] = {
@@ -44,6 +45,7 @@ static const char *const part_names[] = {
     "credit",
     "admin",
     "started",
+    "setup",
 };
 
 static const struct rule {
@@ -70,6 +72,7 @@ static const struct rule {
     [XD_KIND_CHUNK] = {CHUNK, 0, xd_unpack_chunk},
     [XD_KIND_CREDIT] = {CREDIT, 0, xd_unpack_credit},
     [XD_KIND_ADMIN] = {ADMIN, 0, xd_unpack_admin},
+    [XD_KIND_SETUP] = {SETUP, 0, xd_unpack_setup},
 };
 
 static unsigned parts_of(const Xd__Pb__Envelope *envelope)
@@ -81,7 +84,7 @@ static unsigned parts_of(const Xd__Pb__Envelope *envelope)
            (envelope->event ? EVENT : 0u) | (envelope->busy ? BUSY : 0u) |
            (envelope->error ? ERROR : 0u) | (envelope->chunk ? CHUNK : 0u) |
            (envelope->credit ? CREDIT : 0u) | (envelope->admin ? ADMIN : 0u) |
-           (envelope->started.len ? STARTED : 0u);
+           (envelope->started.len ? STARTED : 0u) | (envelope->setup ? SETUP : 0u);
 }
 
 static enum xd_err check_parts(struct xd_reader *reader,

@@ -100,12 +100,60 @@ static enum xd_err read_tag(struct xd_reader *reader,
                                   &to->tag);
 }
 
+/* Roles and kinds: what a setup is made of is in no task, and nothing else is in it. */
+static enum xd_err check_role(struct xd_reader *reader,
+                              const Xd__Pb__Frame *from,
+                              enum xd_kind kind)
+{
+    if (kind != XD_KIND_SETUP) {
+        return xd_reader_number(reader,
+                                "role",
+                                from->role,
+                                XD_FRAME_BODY,
+                                XD_FRAME_SEGMENT);
+    }
+    if (from->counter) {
+        return xd_reader_fail(reader,
+                              XD_ERR_PROTOCOL,
+                              "counter",
+                              "is %" PRIu64 ", but a setup is inline",
+                              from->counter);
+    }
+    return xd_reader_number(reader, "role", from->role, XD_FRAME_SETUP, XD_FRAME_SETUP);
+}
+
+/* Of packed objects only that their table of sizes can be there: payloads are not read
+ * here. */
+static enum xd_err check_count(struct xd_reader *reader, const Xd__Pb__Frame *from)
+{
+    if (from->count && from->role != XD_FRAME_OBJECT) {
+        return xd_reader_fail(reader,
+                              XD_ERR_PROTOCOL,
+                              "count",
+                              "is %" PRIu32 " on a frame of role %" PRIu32,
+                              from->count,
+                              from->role);
+    }
+    if (from->size / sizeof(uint64_t) < from->count) {
+        return xd_reader_fail(reader,
+                              XD_ERR_PROTOCOL,
+                              "count",
+                              "is %" PRIu32 ", but size is %" PRIu64,
+                              from->count,
+                              from->size);
+    }
+    return XD_OK;
+}
+
 static enum xd_err read_frame(struct xd_reader *reader,
                               const Xd__Pb__Frame *from,
+                              enum xd_kind kind,
                               struct xd_frame *to)
 {
-    enum xd_err err =
-        xd_reader_number(reader, "role", from->role, XD_FRAME_BODY, XD_FRAME_SETUP);
+    enum xd_err err = check_role(reader, from, kind);
+    if (!err) {
+        err = check_count(reader, from);
+    }
     if (!err) {
         err = read_tag(reader, from, to);
     }
@@ -118,6 +166,7 @@ static enum xd_err read_frame(struct xd_reader *reader,
     }
     to->role = (uint8_t)from->role;
     to->codec = from->codec;
+    to->count = from->count;
     if (err) {
         return err;
     }
@@ -127,6 +176,7 @@ static enum xd_err read_frame(struct xd_reader *reader,
 static enum xd_err read_frames(struct xd_reader *reader,
                                Xd__Pb__Frame *const *from,
                                size_t count,
+                               enum xd_kind kind,
                                struct xd_frame **frames,
                                size_t *frame_count)
 {
@@ -150,7 +200,7 @@ static enum xd_err read_frames(struct xd_reader *reader,
     enum xd_err err = XD_OK;
     for (size_t i = 0; !err && i < count; i++) {
         reader->frame = i;
-        err = read_frame(reader, from[i], &(*frames)[i]);
+        err = read_frame(reader, from[i], kind, &(*frames)[i]);
     }
     reader->frame = XD_NOWHERE;
     return err;
@@ -176,8 +226,8 @@ static enum xd_err read_callee(struct xd_reader *reader,
     return XD_OK;
 }
 
-/* Who may say what: a part and holding ahead are the broker's to decide, and all but
- * holding belong to everywhere. */
+/* Who may say what: part, origin and holding ahead are the broker's to decide; a part and
+ * a number of workers belong to everywhere, an origin to a setup. */
 static enum xd_err check_flags(struct xd_reader *reader,
                                const Xd__Pb__Task *from,
                                enum xd_kind kind)
@@ -205,6 +255,15 @@ static enum xd_err check_flags(struct xd_reader *reader,
     }
     if (from->hold && kind != XD_KIND_TASK) {
         return xd_reader_fail(reader, XD_ERR_PROTOCOL, "hold", "is set in a SUBMIT");
+    }
+    if (from->origin && kind != XD_KIND_TASK) {
+        return xd_reader_fail(reader, XD_ERR_PROTOCOL, "origin", "is set in a SUBMIT");
+    }
+    if (from->setup && !from->origin && kind == XD_KIND_TASK) {
+        return xd_reader_fail(reader,
+                              XD_ERR_PROTOCOL,
+                              "origin",
+                              "is missing beside a setup");
     }
     return XD_OK;
 }
@@ -235,9 +294,12 @@ static enum xd_err read_task(struct xd_reader *reader,
     to->timeout_ms = from->timeout_ms;
     to->min_workers = from->min_workers;
     to->part = from->part;
+    to->setup = from->setup;
+    to->origin.n = from->origin;
     return read_frames(reader,
                        from->frames,
                        from->n_frames,
+                       kind,
                        &to->frames,
                        &to->frame_count);
 }
@@ -318,6 +380,7 @@ static enum xd_err read_result(struct xd_reader *reader,
     return read_frames(reader,
                        from->frames,
                        from->n_frames,
+                       XD_KIND_RESULT,
                        &to->frames,
                        &to->frame_count);
 }
@@ -358,6 +421,50 @@ enum xd_err xd_unpack_results(struct xd_reader *reader,
     for (size_t i = 0; !err && i < envelope->n_results; i++) {
         xd_reader_at(reader, "results", i);
         err = read_result(reader, envelope->results[i], &msg->results.results[i]);
+    }
+    return err;
+}
+
+static enum xd_err check_setup(struct xd_reader *reader, const Xd__Pb__Setup *from)
+{
+    if (from->number == 0) {
+        return xd_reader_fail(reader, XD_ERR_PROTOCOL, "number", "is 0");
+    }
+    if (from->drop != (from->n_frames == 0)) {
+        return xd_reader_fail(reader,
+                              XD_ERR_PROTOCOL,
+                              "frames",
+                              from->drop ? "are %zu, but it is dropped" : "are %zu",
+                              from->n_frames);
+    }
+    return XD_OK;
+}
+
+enum xd_err xd_unpack_setup(struct xd_reader *reader,
+                            const Xd__Pb__Envelope *envelope,
+                            struct xd_msg *msg)
+{
+    const Xd__Pb__Setup *from = envelope->setup;
+    xd_reader_at(reader, "setup", XD_NOWHERE);
+    enum xd_err err = check_setup(reader, from);
+    if (!err) {
+        err = read_frames(reader,
+                          from->frames,
+                          from->n_frames,
+                          msg->kind,
+                          &msg->setup.frames,
+                          &msg->setup.frame_count);
+    }
+    msg->setup.origin.n = from->origin;
+    msg->setup.number = from->number;
+    msg->setup.drop = from->drop;
+    if (!err && reader->payload_bytes > XD_SETUP_MAX_BYTES) {
+        err = xd_reader_fail(reader,
+                             XD_ERR_TOO_LARGE,
+                             "frames",
+                             "have %zu bytes, want at most %zu",
+                             reader->payload_bytes,
+                             XD_SETUP_MAX_BYTES);
     }
     return err;
 }

@@ -16,6 +16,9 @@ enum xd_err xd_unpack_tasks(struct xd_reader *reader,
 enum xd_err xd_unpack_results(struct xd_reader *reader,
                               const Xd__Pb__Envelope *envelope,
                               struct xd_msg *msg) XD_MUST_USE;
+enum xd_err xd_unpack_setup(struct xd_reader *reader,
+                            const Xd__Pb__Envelope *envelope,
+                            struct xd_msg *msg) XD_MUST_USE;
 enum xd_err xd_unpack_ids(struct xd_reader *reader,
                           const Xd__Pb__Envelope *envelope,
                           struct xd_msg *msg) XD_MUST_USE;

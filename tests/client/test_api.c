@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "client.h"
 #include "crossdock.h"
 #include "fake.h"
 #include "worker.h"
@@ -208,6 +209,147 @@ Test(api, forked_child_touches_nothing)
     cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
     cr_assert_eq(xd_client_state(client, NULL), XD_OK, "the parent goes on");
     xd_future_free(future);
+}
+
+/* ---- setups ---- */
+
+static struct xd_setup *make_setup(void)
+{
+    struct xd_payload payload = {0};
+    struct xd_setup *setup;
+    struct xd_error error = {""};
+    cr_assert_eq(xd_bytes_text("how", &payload.bytes), XD_OK);
+    cr_assert_eq(xd_setup_new(client, &payload, 1, &setup, &error),
+                 XD_OK,
+                 "%s",
+                 error.text);
+    xd_bytes_unref(payload.bytes);
+    return setup;
+}
+
+static struct xd_future *submit_with(struct xd_setup *setup)
+{
+    struct xd_call call = {.callee = "f", .setup = setup};
+    struct xd_future *future;
+    cr_assert_eq(xd_submit(client, &call, &future, NULL), XD_OK);
+    return future;
+}
+
+Test(api, setup_is_dropped_at_once_when_nobody_uses_it)
+{
+    struct xd_setup *setup = make_setup();
+    struct xd_future *future = submit_with(setup);
+    cr_assert_eq(xd_future_wait(future, 5000), XD_OK);
+    xd_future_free(future);
+    xd_setup_free(setup);
+    struct xd_msg msg = {0};
+    bool dropped = false;
+    for (int i = 0; i < 5000 && !dropped; i++) { /* whoever leads says so */
+        while (fake_hear(fake, &msg)) {
+            dropped = dropped || (msg.kind == XD_KIND_SETUP && msg.setup.drop);
+            xd_msg_clear(&msg);
+        }
+        usleep(dropped ? 0 : 200);
+    }
+    cr_assert(dropped);
+    cr_assert_eq(atomic_load(&client->refs), 1);
+}
+
+Test(api, setup_may_outlive_its_client_and_its_tasks)
+{
+    fake->answer = fake_welcome;
+    struct xd_setup *used = make_setup(), *unused = make_setup();
+    struct xd_future *future = submit_with(used);
+    xd_setup_free(NULL);
+    xd_client_close(client);
+    client = NULL;
+    xd_setup_free(used);
+    cr_assert_eq(xd_future_outcome(future), XD_OUTCOME_BROKER_GONE);
+    xd_future_free(future);
+    xd_setup_free(unused);
+}
+
+Test(api, setup_that_is_freed_first_goes_with_its_last_task)
+{
+    fake->answer = fake_welcome;
+    struct xd_setup *setup = make_setup();
+    struct xd_future *future = submit_with(setup);
+    xd_setup_free(setup);
+    cr_assert_eq(atomic_load(&client->refs), 3);
+    fake_break(fake);
+    cr_assert_eq(xd_future_wait(future, 5000), XD_OK);
+    xd_future_free(future);
+    cr_assert_eq(atomic_load(&client->refs), 1);
+}
+
+Test(api, setup_in_a_forked_child_is_only_memory)
+{
+    fake->answer = fake_welcome;
+    struct xd_setup *setup = make_setup(), *none;
+    struct xd_future *future = submit_with(setup);
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct xd_payload payload = {0};
+        struct xd_profile_counts counts;
+        bool good = xd_bytes_text("how", &payload.bytes) == XD_OK &&
+                    xd_setup_new(client, &payload, 1, &none, NULL) == XD_ERR_GONE &&
+                    xd_profile_counts(client, "p", -1, &counts, NULL) == XD_ERR_GONE;
+        xd_bytes_unref(payload.bytes);
+        xd_setup_free(setup);
+        xd_future_free(future);
+        xd_client_close(client);
+        _exit(good && !fake->closed ? 0 : 1);
+    }
+    int status;
+    cr_assert_eq(waitpid(pid, &status, 0), pid);
+    cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    xd_setup_free(setup);
+    xd_future_free(future);
+}
+
+/* ---- counts ---- */
+
+static const char *counts_text;
+
+static bool answer_question(struct fake *self, enum xd_lane lane, struct xd_msg *msg)
+{
+    if (msg->kind != XD_KIND_ADMIN) {
+        return fake_welcome(self, lane, msg);
+    }
+    struct xd_msg answer = {.kind = XD_KIND_ADMIN};
+    answer.admin = (struct xd_admin){.verb = msg->admin.verb,
+                                     .ticket = msg->admin.ticket,
+                                     .answer = true};
+    cr_assert(xd_bytes_is(msg->admin.verb, "counts") &&
+              xd_bytes_is(msg->admin.args[0], "mine"));
+    cr_assert_eq(xd_bytes_text(counts_text, &answer.admin.text), XD_OK);
+    fake_say(self, lane, &answer);
+    xd_bytes_unref(answer.admin.text);
+    return true;
+}
+
+Test(api, counts_are_read_by_name)
+{
+    struct xd_profile_counts counts;
+    struct xd_error error = {""};
+    fake->answer = answer_question;
+    counts_text = "ended 18446744073709551615\nlater 7\nworkers 1\njoined 2\nqueued 3\n"
+                  "leased 4\n";
+    cr_assert_eq(xd_profile_counts(client, "mine", 5000, &counts, &error),
+                 XD_OK,
+                 "%s",
+                 error.text);
+    cr_assert(counts.workers == 1 && counts.joined == 2 && counts.queued == 3 &&
+              counts.leased == 4 && counts.ended == UINT64_MAX);
+    static const char *const bad[] = {"", "workers 1\n", "workers\n", "what is this"};
+    for (size_t i = 0; i < 4; i++) {
+        counts_text = bad[i];
+        cr_assert_eq(xd_profile_counts(client, "mine", 5000, &counts, &error),
+                     XD_ERR_PROTOCOL,
+                     "%s",
+                     bad[i]);
+    }
+    cr_assert_eq(counts.joined, 2, "a failed call changes nothing");
 }
 
 /* ---- connecting ---- */

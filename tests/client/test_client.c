@@ -521,6 +521,30 @@ Test(client, cancelled_while_busy_ends_here)
     cr_assert_eq(future->outcome, XD_OUTCOME_CANCELLED);
 }
 
+Test(client, a_profile_is_cancelled_with_what_was_given_up)
+{
+    struct xd_future *first = submit(), *given_up = submit();
+    turn(0);
+    expect_submit(2);
+    xd_client_core_release(core, given_up);
+    struct xd_future *unsent = submit();
+    xd_client_core_cancel_all(core, "elsewhere");
+    cr_assert_neq(unsent->outcome, XD_OUTCOME_CANCELLED);
+    xd_client_core_cancel_all(core, "default");
+    cr_assert_eq(unsent->outcome, XD_OUTCOME_CANCELLED);
+    turn(0);
+    struct xd_msg msg;
+    fake_expect(fake, XD_KIND_CANCEL, &msg);
+    cr_assert_eq(msg.ids.count, 2);
+    xd_msg_clear(&msg);
+    fake_say_result(fake, first->task.id, XD_OUTCOME_CANCELLED, NULL);
+    fake_say_result(fake, given_up->task.id, XD_OUTCOME_CANCELLED, NULL);
+    turn(0);
+    cr_assert_eq(first->outcome, XD_OUTCOME_CANCELLED);
+    cr_assert_eq(xd_client_core_dead(core), given_up);
+    xd_future_destroy(given_up);
+}
+
 /* ---- everywhere ---- */
 
 static void say_part(struct xd_task_id id,
@@ -851,4 +875,300 @@ Test(client, an_answer_finds_its_question)
     turn(0);
     cr_assert(first.answered);
     cr_assert_eq(first.code, XD_ERR_GONE);
+    xd_client_core_unask(&first);
+    xd_client_core_unask(&second);
+}
+
+/* ---- setups ---- */
+
+static struct xd_setup *make_setup(const char *text)
+{
+    struct xd_payload payload = {.name = "sfunc"};
+    struct xd_setup *setup;
+    struct xd_error error = {""};
+    cr_assert_eq(xd_bytes_text(text, &payload.bytes), XD_OK);
+    cr_assert_eq(xd_client_core_setup(core, &payload, 1, &setup, &error),
+                 XD_OK,
+                 "%s",
+                 error.text);
+    xd_bytes_unref(payload.bytes);
+    return setup;
+}
+
+static struct xd_future *submit_with(struct xd_setup *setup)
+{
+    struct xd_call call = {.callee = "f", .setup = setup};
+    return submit_call(&call);
+}
+
+static void expect_setup(uint64_t number, bool drop)
+{
+    struct xd_msg msg;
+    fake_expect(fake, XD_KIND_SETUP, &msg);
+    cr_assert_eq(msg.setup.number, number);
+    cr_assert_eq(msg.setup.drop, drop);
+    cr_assert_eq(msg.setup.origin.n, 0);
+    cr_assert_eq(msg.setup.frame_count, drop ? 0 : 1);
+    xd_msg_clear(&msg);
+}
+
+/* The one dead setup, destroyed. */
+static void expect_dead(struct xd_setup *setup)
+{
+    cr_assert_eq(xd_client_core_dead_setup(core), setup);
+    cr_assert_null(xd_client_core_dead_setup(core));
+    xd_setup_destroy(setup);
+}
+
+Test(client, a_setup_leaves_once_ahead_of_the_first_task_that_uses_it)
+{
+    struct xd_setup *first = make_setup("one"), *second = make_setup("two");
+    turn(0);
+    expect_nothing();
+    submit_with(second);
+    turn(0);
+    expect_setup(2, false);
+    struct xd_msg msg;
+    fake_expect(fake, XD_KIND_SUBMIT, &msg);
+    cr_assert_eq(msg.tasks.tasks[0].setup, 2);
+    cr_assert_eq(msg.tasks.tasks[0].origin.n, 0);
+    xd_msg_clear(&msg);
+    submit_with(second);
+    submit_with(first);
+    submit();
+    turn(XD_MS);
+    expect_setup(1, false);
+    expect_submit(3);
+    fake_break(fake);
+    turn(0);
+    xd_client_core_setup_release(core, second);
+    expect_dead(second);
+    xd_client_core_setup_release(core, first);
+    expect_dead(first);
+}
+
+Test(client, a_setup_is_dropped_after_its_last_task_and_its_owner)
+{
+    struct xd_setup *setup = make_setup("how");
+    struct xd_future *a = submit_with(setup), *b = submit_with(setup);
+    turn(0);
+    expect_setup(1, false);
+    expect_submit(2);
+    fake_say_result(fake, a->task.id, XD_OUTCOME_DONE, NULL);
+    turn(0);
+    expect_nothing();
+    xd_client_core_setup_release(core, setup);
+    turn(0);
+    expect_nothing();
+    cr_assert_eq(core->setup_count, 1);
+    fake_say_result(fake, b->task.id, XD_OUTCOME_FAILED, NULL);
+    turn(0);
+    expect_setup(1, true);
+    cr_assert_eq(core->setup_count, 0);
+    expect_dead(setup);
+}
+
+Test(client, a_setup_that_was_never_sent_is_never_dropped)
+{
+    struct xd_setup *setup = make_setup("how");
+    struct xd_future *future = submit_with(setup);
+    xd_client_core_cancel(core, future);
+    xd_client_core_setup_release(core, setup);
+    expect_dead(setup);
+    turn(0);
+    expect_nothing();
+}
+
+Test(client, a_full_link_holds_back_the_setup_with_its_task)
+{
+    struct xd_setup *setup = make_setup("how");
+    struct xd_future *future = submit_with(setup);
+    fake->full[XD_LANE_CONTROL] = true;
+    turn(0);
+    expect_nothing();
+    fake->full[XD_LANE_CONTROL] = false;
+    turn(5 * XD_MS);
+    expect_setup(1, false);
+    expect_submit(1);
+    xd_client_core_setup_release(core, setup);
+    fake->full[XD_LANE_CONTROL] = true;
+    fake_say_result(fake, future->task.id, XD_OUTCOME_DONE, NULL);
+    turn(0);
+    cr_assert_null(xd_client_core_dead_setup(core), "its last word has not left");
+    fake->full[XD_LANE_CONTROL] = false;
+    turn(XD_S / 10);
+    struct xd_msg msg;
+    while (fake_hear(fake, &msg) && msg.kind != XD_KIND_SETUP) {
+        xd_msg_clear(&msg); /* ACK */
+    }
+    cr_assert(msg.setup.drop);
+    expect_dead(setup);
+}
+
+Test(client, a_task_that_was_refused_keeps_its_setup)
+{
+    struct xd_setup *setup = make_setup("how");
+    struct xd_future *future = submit_with(setup);
+    turn(0);
+    expect_setup(1, false);
+    expect_submit(1);
+    fake_say_ids(fake, XD_KIND_BUSY, future->task.id, 0);
+    xd_client_core_setup_release(core, setup);
+    turn(0);
+    expect_nothing();
+    turn(XD_S);
+    struct xd_msg msg;
+    fake_expect(fake, XD_KIND_SUBMIT, &msg);
+    cr_assert_eq(msg.tasks.tasks[0].setup, 1, "not sent again, still named");
+    xd_msg_clear(&msg);
+    fake_break(fake);
+    turn(0);
+    expect_dead(setup);
+}
+
+Test(client, a_setup_must_be_this_sessions_and_within_the_limits)
+{
+    struct xd_client_core other = {0};
+    struct xd_setup foreign = {.core = &other}, *none;
+    struct xd_call call = {.callee = "f", .setup = &foreign};
+    struct xd_future *future;
+    struct xd_error error;
+    cr_assert_eq(xd_client_core_make(core, &call, fake_id(1), &future, &error),
+                 XD_ERR_INVALID);
+    cr_assert_eq(xd_client_core_setup(core, NULL, 0, &none, &error), XD_ERR_INVALID);
+    struct xd_payload payload = {.bytes = zeros(XD_SETUP_MAX_BYTES + 1)};
+    cr_assert_eq(xd_client_core_setup(core, &payload, 1, &none, &error),
+                 XD_ERR_TOO_LARGE);
+    xd_bytes_unref(payload.bytes);
+    payload = (struct xd_payload){.bytes = zeros(8), .name = "a\nb"};
+    cr_assert_eq(xd_client_core_setup(core, &payload, 1, &none, &error), XD_ERR_INVALID);
+    payload = (struct xd_payload){.bytes = payload.bytes, .count = 1};
+    cr_assert_eq(xd_client_core_setup(core, &payload, 1, &none, &error), XD_ERR_INVALID);
+    payload = (struct xd_payload){.bytes = payload.bytes, .role = XD_FRAME_SETUP};
+    call = (struct xd_call){.callee = "f", .payloads = &payload, .payload_count = 1};
+    cr_assert_eq(xd_client_core_make(core, &call, fake_id(1), &future, &error),
+                 XD_ERR_INVALID);
+    xd_bytes_unref(payload.bytes);
+}
+
+Test(client, so_many_setups_and_no_more_are_alive)
+{
+    struct xd_setup *setups[XD_SETUPS_MAX], *more;
+    struct xd_payload payload = {.bytes = zeros(1)};
+    struct xd_error error;
+    for (size_t i = 0; i < XD_SETUPS_MAX; i++) {
+        setups[i] = make_setup("x");
+    }
+    cr_assert_eq(xd_client_core_setup(core, &payload, 1, &more, &error), XD_ERR_BUSY);
+    for (size_t i = 0; i < XD_SETUPS_MAX; i++) {
+        xd_client_core_setup_release(core, setups[i]);
+        expect_dead(setups[i]);
+    }
+    cr_assert_eq(xd_client_core_setup(core, &payload, 1, &more, &error), XD_OK);
+    cr_assert_eq(more->number, XD_SETUPS_MAX + 1, "a number is never used again");
+    xd_client_core_setup_release(core, more);
+    expect_dead(more);
+    xd_bytes_unref(payload.bytes);
+}
+
+Test(client, packed_objects_say_how_many_they_are)
+{
+    struct xd_payload payload = {.bytes = zeros(16), .tag = "a", .count = 2};
+    struct xd_call call = {.callee = "f", .payloads = &payload, .payload_count = 1};
+    struct xd_future *future = submit_call(&call);
+    cr_assert_eq(future->task.frames[0].count, 2);
+    cr_assert_eq(future->task.frames[0].role, XD_FRAME_OBJECT);
+    struct xd_error error;
+    payload.count = 3;
+    cr_assert_eq(xd_client_core_make(core, &call, fake_id(99), &future, &error),
+                 XD_ERR_INVALID);
+    payload = (struct xd_payload){.bytes = payload.bytes, .count = 2};
+    cr_assert_eq(xd_client_core_make(core, &call, fake_id(99), &future, &error),
+                 XD_ERR_INVALID);
+    xd_bytes_unref(payload.bytes);
+}
+
+/* ---- the order of questions ---- */
+
+static void answer_counts(uint64_t ticket)
+{
+    struct xd_msg answer = {.kind = XD_KIND_ADMIN};
+    answer.admin = (struct xd_admin){.ticket = ticket, .answer = true};
+    cr_assert_eq(xd_bytes_text("counts", &answer.admin.verb), XD_OK);
+    answer.admin.text = zeros(0);
+    fake_say(fake, XD_LANE_CONTROL, &answer);
+    xd_bytes_unref(answer.admin.verb);
+    xd_bytes_unref(answer.admin.text);
+}
+
+Test(client, a_question_leaves_behind_the_tasks_submitted_before)
+{
+    struct xd_question question;
+    const char *args[] = {"default"};
+    submit();
+    turn(0);
+    expect_submit(1);
+    submit(); /* gathers */
+    cr_assert_eq(xd_client_core_ask(core, "counts", args, 1, &question), XD_OK);
+    turn(0);
+    expect_submit(1);
+    struct xd_msg msg;
+    fake_expect(fake, XD_KIND_ADMIN, &msg);
+    xd_msg_clear(&msg);
+    xd_client_core_unask(&question);
+}
+
+Test(client, a_question_that_is_too_large_is_answered_here)
+{
+    struct xd_question large, question;
+    struct xd_msg msg;
+    static char words[XD_TEXT_MAX_BYTES + 2];
+    memset(words, 'w', sizeof words - 1);
+    const char *args[] = {words};
+    cr_assert_eq(xd_client_core_ask(core, "status", args, 1, &large), XD_OK);
+    cr_assert_eq(xd_client_core_ask(core, "status", NULL, 0, &question), XD_OK);
+    turn(0);
+    cr_assert(large.answered);
+    cr_assert_eq(large.code, XD_ERR_TOO_LARGE);
+    fake_expect(fake, XD_KIND_ADMIN, &msg);
+    cr_assert_eq(msg.admin.ticket, question.ticket);
+    xd_msg_clear(&msg);
+    xd_client_core_unask(&large);
+    xd_client_core_unask(&question);
+}
+
+Test(client, counts_add_what_the_broker_refused_and_offer_it_again_afterwards)
+{
+    struct xd_question question;
+    const char *args[] = {"default"};
+    struct xd_call wide = {.callee = "f", .everywhere = true, .min_workers = 3};
+    struct xd_future *refused = submit_call(&wide);
+    submit_to("other");
+    turn(0);
+    expect_submit(1);
+    expect_submit(1);
+    fake_say_ids(fake, XD_KIND_BUSY, refused->task.id, 0);
+    turn(0);
+    submit(); /* waits behind it */
+    cr_assert_eq(xd_client_core_ask(core, "counts", args, 1, &question), XD_OK);
+    question.counts_of = args[0];
+    turn(0);
+    struct xd_msg msg;
+    fake_expect(fake, XD_KIND_ADMIN, &msg);
+    uint64_t ticket = msg.admin.ticket;
+    xd_msg_clear(&msg);
+    turn(XD_S); /* it is time to try again, but the answer is still to come */
+    while (fake_hear(fake, &msg)) {
+        cr_assert_eq(msg.kind, XD_KIND_HEARTBEAT);
+        xd_msg_clear(&msg);
+    }
+    cr_assert_gt(xd_client_core_deadline(core), now, "nobody spins meanwhile");
+    answer_counts(ticket);
+    turn(0);
+    cr_assert(question.answered);
+    cr_assert_eq(question.held, 4);
+    xd_bytes_unref(question.text);
+    xd_client_core_unask(&question);
+    turn(XD_MS);
+    expect_submit(2);
 }

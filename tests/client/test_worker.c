@@ -571,3 +571,120 @@ Test(worker_api, heartbeats_go_on_while_a_job_computes)
     xd_worker_leave(worker);
     fake_free(fake);
 }
+
+/* ---- setups ---- */
+
+static void say_setup(uint64_t origin, uint64_t number, const char *text)
+{
+    struct xd_frame frame = {.role = XD_FRAME_SETUP};
+    struct xd_msg msg = {.kind = XD_KIND_SETUP};
+    msg.setup.origin.n = origin;
+    msg.setup.number = number;
+    msg.setup.drop = text == NULL;
+    if (text != NULL) {
+        frame.size = strlen(text);
+        cr_assert_eq(xd_bytes_text(text, &frame.bytes), XD_OK);
+        msg.setup.frames = &frame;
+        msg.setup.frame_count = 1;
+    }
+    fake_say(fake, XD_LANE_CONTROL, &msg);
+    xd_bytes_unref(frame.bytes);
+}
+
+static void say_task_with(unsigned n, uint64_t origin, uint64_t setup, bool hold)
+{
+    struct xd_task task = {.id = fake_id(n),
+                           .format = XD_FORMAT_R,
+                           .hold = hold,
+                           .setup = setup,
+                           .origin = {origin}};
+    struct xd_msg msg = {.kind = XD_KIND_TASK};
+    msg.tasks.tasks = &task;
+    msg.tasks.count = 1;
+    fake_say(fake, XD_LANE_CONTROL, &msg);
+}
+
+static void expect_view(const struct xd_job *job, uint64_t origin, const char *text)
+{
+    struct xd_setup_view view;
+    cr_assert(xd_job_setup(job, &view));
+    cr_assert_eq(view.origin.n, origin);
+    cr_assert_eq(view.number, 1);
+    cr_assert_eq(view.frame_count, 1);
+    cr_assert(xd_bytes_is(view.frames[0].bytes, text));
+}
+
+Test(worker, a_job_has_its_own_sessions_setup_or_none)
+{
+    say_setup(7, 1, "seven");
+    say_setup(8, 1, "eight");
+    say_task_with(1, 8, 1, false);
+    say_task_with(2, 7, 1, true);
+    say_task_with(3, 7, 0, true);
+    turn(0);
+    expect_view(xd_worker_core_begin(core, now), 8, "eight");
+    finish();
+    expect_view(xd_worker_core_begin(core, now), 7, "seven");
+    finish();
+    struct xd_setup_view view = {.number = 99};
+    cr_assert_not(xd_job_setup(xd_worker_core_begin(core, now), &view));
+    cr_assert_eq(view.number, 99);
+    finish();
+}
+
+Test(worker, a_dropped_setup_stays_for_running_and_held_jobs)
+{
+    long before = xd_alloc_balance();
+    say_setup(7, 1, "how");
+    say_task_with(1, 7, 1, false);
+    say_task_with(2, 7, 1, true);
+    turn(0);
+    struct xd_job *job = xd_worker_core_begin(core, now);
+    say_setup(7, 1, NULL);
+    turn(0);
+    cr_assert_eq(core->setups.count, 0);
+    expect_view(job, 7, "how");
+    finish();
+    expect_view(xd_worker_core_begin(core, now), 7, "how");
+    finish();
+    turn(XD_MS);
+    struct xd_msg msg;
+    while (fake_hear(fake, &msg)) {
+        xd_msg_clear(&msg);
+    }
+    /* The maps' buckets stay. */
+    cr_assert_leq(xd_alloc_balance(),
+                  before + 2,
+                  "%ld more",
+                  xd_alloc_balance() - before);
+}
+
+Test(worker, a_task_whose_setup_is_not_here_fails_in_words)
+{
+    say_setup(7, 1, "how");
+    say_task_with(1, 7, 2, false);
+    say_task_with(2, 8, 1, true);
+    say_task_with(3, 7, 1, true);
+    turn(0);
+    cr_assert_not_null(xd_worker_core_begin(core, now), "the next one runs");
+    struct xd_msg msg;
+    fake_expect(fake, XD_KIND_RESULT, &msg);
+    cr_assert_eq(msg.results.count, 2);
+    cr_assert_eq(msg.results.results[0].outcome, XD_OUTCOME_FAILED);
+    cr_assert(xd_bytes_is(msg.results.results[0].error,
+                          "the worker does not have setup 2 of session 7"));
+    cr_assert(xd_bytes_is(msg.results.results[1].error,
+                          "the worker does not have setup 1 of session 8"));
+    xd_msg_clear(&msg);
+}
+
+Test(worker, without_memory_for_a_setup_the_session_is_over)
+{
+    say_setup(7, 1, "how");
+    xd_channel_receive(&core->channel, batch);
+    xd_alloc_fail_at(1);
+    xd_channel_take(&core->channel, batch, now);
+    xd_alloc_fail_at(0);
+    cr_assert(core->channel.session.gone);
+    cr_assert_eq(core->channel.session.end_code, XD_ERR_NOMEM);
+}

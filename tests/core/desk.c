@@ -89,6 +89,8 @@ static void write_task(struct xdt_line *line, const struct xd_task *task)
     line->part = task->part;
     line->hold = task->hold;
     line->everywhere = task->everywhere;
+    line->setup = task->setup;
+    line->origin = task->origin.n;
     line->frame_count = task->frame_count;
     line->first_size = task->frame_count > 0 ? (size_t)task->frames[0].size : 0;
 }
@@ -227,6 +229,7 @@ static struct xd_task make_task(unsigned id, const struct xdt_task_how *how)
         .everywhere = how->everywhere,
         .min_workers = how->min_workers,
         .timeout_ms = how->timeout_ms,
+        .setup = how->setup,
         .callee = how->callee != NULL ? text(how->callee) : NULL,
         .frames = make_frames(count, how->size, how->ref_owner),
         .frame_count = count,
@@ -397,6 +400,17 @@ enum xd_outcome xdt_outcome(const struct xdt_desk *desk, unsigned id)
 {
     const struct xdt_line *line = xdt_line(desk, XDB_ACTION_SEND_RESULT, id);
     return line == NULL ? 0 : line->outcome;
+}
+
+struct xdb_profile_counts xdt_counts(const struct xdt_desk *desk, const char *profile)
+{
+    struct xd_bytes *name = text(profile);
+    struct xdb_profile_counts counts;
+    enum xd_err err =
+        xdb_core_profile_counts(desk->core, name, (struct xd_session_id){1}, &counts);
+    xd_assert(err == XD_OK);
+    xd_bytes_unref(name);
+    return counts;
 }
 
 struct xdb_stats xdt_stats(const struct xdt_desk *desk)

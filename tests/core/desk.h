@@ -19,6 +19,7 @@ struct xdt_line {
     unsigned id;
     bool hold, everywhere;
     uint32_t part, parts, level, scope;
+    uint64_t setup, origin;
     enum xd_outcome outcome;
     enum xd_err code;
     uint64_t count;
@@ -68,6 +69,7 @@ struct xdt_task_how {
     uint32_t min_workers, timeout_ms;
     size_t frames, size; /* frames 0: one */
     uint64_t ref_owner;  /* not 0: by reference */
+    uint64_t setup;
 };
 void xdt_submit(struct xdt_desk *desk, uint64_t session, unsigned id);
 void xdt_submit_how(struct xdt_desk *desk,
@@ -116,6 +118,8 @@ uint64_t xdt_sent_to(const struct xdt_desk *desk, unsigned id);
 /* The outcome told for the id; 0: none. */
 enum xd_outcome xdt_outcome(const struct xdt_desk *desk, unsigned id);
 struct xdb_stats xdt_stats(const struct xdt_desk *desk);
+/* What there is in a profile, as session 1 is told. */
+struct xdb_profile_counts xdt_counts(const struct xdt_desk *desk, const char *profile);
 /* The state of a worker, "" when there is none; its number of leases. */
 const char *xdt_worker_state(const struct xdt_desk *desk, uint64_t session);
 

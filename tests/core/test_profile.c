@@ -20,6 +20,45 @@ Test(profile, is_made_on_first_use_and_freed_with_the_last)
     xdt_desk_free(desk);
 }
 
+static void give_up(struct xdt_desk *desk, uint64_t session, const char *name)
+{
+    struct xdb_event event = {.kind = XDB_EVENT_PROFILE, .session = {session}};
+    cr_assert_eq(xd_bytes_text(name, &event.profile.name), XD_OK);
+    event.profile.free = true;
+    xdt_step(desk, &event);
+    xd_bytes_unref(event.profile.name);
+}
+
+Test(profile, one_that_was_made_lives_until_its_maker_gives_it_up)
+{
+    struct xdt_desk *desk = xdt_desk_new(NULL);
+    xdt_client(desk, 1);
+    xdt_client(desk, 3);
+    xdt_profile(desk, 1, "q", false, false);
+    xdt_worker(desk, 2, "q");
+    xdt_simple(desk, XDB_EVENT_LEAVE, 2);
+    cr_assert_eq(xdt_stats(desk).profiles, 1);
+    give_up(desk, 3, "q"); /* not its maker */
+    cr_assert_eq(xdt_stats(desk).profiles, 1);
+    give_up(desk, 1, "q");
+    cr_assert_eq(xdt_stats(desk).profiles, 0);
+    give_up(desk, 1, "q"); /* nothing there */
+    cr_assert_eq(xdt_stats(desk).profiles, 0);
+    xdt_desk_free(desk);
+}
+
+Test(profile, a_bound_one_cannot_be_given_up)
+{
+    struct xdt_desk *desk = xdt_desk_new(NULL);
+    xdt_client(desk, 1);
+    xdt_profile(desk, 1, "p", true, false);
+    give_up(desk, 1, "p");
+    cr_assert_eq(xdt_count_to(desk, XDB_ACTION_ERROR, 1), 1);
+    cr_assert_eq(desk->lines[0].code, XD_ERR_INVALID);
+    cr_assert_eq(xdt_stats(desk).profiles, 1);
+    xdt_desk_free(desk);
+}
+
 Test(profile, a_bound_one_takes_tasks_of_its_session_only)
 {
     struct xdt_desk *desk = xdt_desk_new(NULL);

@@ -151,3 +151,18 @@ Test(submit, acknowledging_more_than_was_sent_is_an_error_and_changes_nothing)
     cr_assert_eq(xdt_stats(desk).bytes, 0);
     xdt_desk_free(desk);
 }
+
+Test(submit, a_setup_is_passed_on_with_the_session_whose_it_is)
+{
+    struct xdt_desk *desk = xdt_desk_new(NULL);
+    xdt_client(desk, 1);
+    xdt_worker(desk, 2, "p");
+    xdt_submit_how(desk, 1, 7, (struct xdt_task_how){.setup = 5});
+    xdt_result(desk, 2, 7);
+    xdt_submit_how(desk, 1, 8, (struct xdt_task_how){.setup = 6, .everywhere = true});
+    const struct xdt_line *task = xdt_line(desk, XDB_ACTION_SEND_TASK, 7),
+                          *part = xdt_line(desk, XDB_ACTION_SEND_TASK, 8);
+    cr_assert(task->setup == 5 && task->origin == 1);
+    cr_assert(part->setup == 6 && part->origin == 1 && part->everywhere);
+    xdt_desk_free(desk);
+}

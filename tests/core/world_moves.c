@@ -45,6 +45,7 @@ static void configure(struct world *world)
     event.profile.name = world->profiles[profile];
     event.profile.bound = profile == 3;
     event.profile.round_robin = profile == 2;
+    event.profile.free = profile != 3 && chance(world, 30);
     step(world, &event);
     bool refused = false;
     for (size_t i = 0; i < world->actions.count; i++) {

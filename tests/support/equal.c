@@ -45,7 +45,7 @@ bool xdt_frames_equal(const struct xd_frame *a, const struct xd_frame *b, size_t
             !xd_bytes_equal(a[i].tag, b[i].tag) ||
             !xd_bytes_equal(a[i].name, b[i].name) || !refs_equal(a[i].ref, b[i].ref) ||
             a[i].size != b[i].size || a[i].role != b[i].role ||
-            a[i].codec != b[i].codec) {
+            a[i].codec != b[i].codec || a[i].count != b[i].count) {
             return false;
         }
     }
@@ -57,7 +57,8 @@ bool xdt_task_equal(const struct xd_task *a, const struct xd_task *b)
     return xd_task_id_equal(&a->id, &b->id) && a->format == b->format &&
            a->everywhere == b->everywhere && a->hold == b->hold &&
            a->timeout_ms == b->timeout_ms && a->min_workers == b->min_workers &&
-           a->part == b->part && xd_bytes_equal(a->callee, b->callee) &&
+           a->part == b->part && a->setup == b->setup &&
+           xd_session_is(a->origin, b->origin) && xd_bytes_equal(a->callee, b->callee) &&
            a->frame_count == b->frame_count &&
            xdt_frames_equal(a->frames, b->frames, a->frame_count);
 }
@@ -167,6 +168,14 @@ static bool admins_equal(const struct xd_admin *a, const struct xd_admin *b)
            texts_equal(a->args, b->args, a->arg_count);
 }
 
+static bool setups_equal(const struct xd_msg *a, const struct xd_msg *b)
+{
+    return xd_session_is(a->setup.origin, b->setup.origin) &&
+           a->setup.number == b->setup.number && a->setup.drop == b->setup.drop &&
+           a->setup.frame_count == b->setup.frame_count &&
+           xdt_frames_equal(a->setup.frames, b->setup.frames, a->setup.frame_count);
+}
+
 bool xdt_msg_equal(const struct xd_msg *a, const struct xd_msg *b)
 {
     if (a->kind != b->kind || a->ack != b->ack || a->accepted != b->accepted) {
@@ -201,6 +210,8 @@ bool xdt_msg_equal(const struct xd_msg *a, const struct xd_msg *b)
         return credits_equal(&a->credit, &b->credit);
     case XD_KIND_ADMIN:
         return admins_equal(&a->admin, &b->admin);
+    case XD_KIND_SETUP:
+        return setups_equal(a, b);
     case XD_KIND_ACCEPTED:
     case XD_KIND_ACK:
     case XD_KIND_HEARTBEAT:

@@ -208,9 +208,32 @@ static void sample_ready(struct xd_msg *out)
     };
 }
 
+/* Objects of 2 bytes and 1 byte in one payload. */
+static struct xd_frame packed_objects(const char *tag)
+{
+    static const uint8_t bytes[] = "\2\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0DBd";
+    struct xd_frame frame = xdt_object(tag, "");
+    xd_bytes_unref(frame.bytes);
+    frame.bytes = xdt_bytes(bytes, 19);
+    frame.size = 19;
+    frame.count = 2;
+    return frame;
+}
+
+static void sample_setup(struct xd_msg *out)
+{
+    struct xd_frame frames[] = {xdt_body("sqlite3"), xdt_body("how")};
+    frames[0].role = frames[1].role = XD_FRAME_SETUP;
+    frames[1].name = xdt_text("sfunc");
+    out->setup.origin.n = 7;
+    out->setup.number = 2;
+    out->setup.frames = xdt_frames(frames, 2);
+    out->setup.frame_count = 2;
+}
+
 static void sample_submit(struct xd_msg *out)
 {
-    struct xd_frame frames[] = {xdt_body("hi"), xdt_object("sqlite3", "DB")};
+    struct xd_frame frames[] = {xdt_body("hi"), packed_objects("sqlite3")};
     struct xd_frame large[] = {xdt_reference(7, 1, 5000000)};
     frames[1].name = xdt_text("data");
     frames[1].codec = 2;
@@ -220,6 +243,7 @@ static void sample_submit(struct xd_msg *out)
         .format = XD_FORMAT_CALL,
         .callee = xdt_text("echo"),
         .timeout_ms = 2500,
+        .setup = 2,
         .frames = xdt_frames(frames, 2),
         .frame_count = 2,
     };
@@ -244,6 +268,8 @@ static void sample_task(struct xd_msg *out)
     tasks[1] = xdt_task(2, NULL, 2);
     tasks[1].everywhere = tasks[1].hold = true;
     tasks[1].part = 1;
+    tasks[0].origin.n = tasks[1].origin.n = 7;
+    tasks[1].setup = 2;
     out->tasks.tasks = tasks;
     out->tasks.count = 2;
 }
@@ -373,6 +399,9 @@ void xdt_sample(enum xd_kind kind, struct xd_msg *out)
         break;
     case XD_KIND_ADMIN:
         sample_admin(out);
+        break;
+    case XD_KIND_SETUP:
+        sample_setup(out);
         break;
     case XD_KIND_ACCEPTED:
         out->accepted = 300;

@@ -262,6 +262,39 @@ static void client_says(struct raw *raw,
     expect_error(raw->socket, code, what);
 }
 
+static void wrong_setups_of_a_client(void)
+{
+    struct raw raw = open_raw(XD_ROLE_CLIENT);
+    struct xd_frame frame = {.role = XD_FRAME_SETUP, .size = 3};
+    cr_assert(xd_bytes_text("how", &frame.bytes) == XD_OK);
+    struct xd_msg msg = {.kind = XD_KIND_SETUP};
+    msg.setup.frames = &frame;
+    msg.setup.frame_count = 1;
+    client_says(&raw, &msg, XD_ERR_PROTOCOL, "a setup without a number");
+    msg.setup.number = 1;
+    msg.setup.origin = raw.session;
+    client_says(&raw, &msg, XD_ERR_PROTOCOL, "a setup with an origin");
+    msg.setup.origin.n = 0;
+    send_msg(raw.socket, &msg);
+    client_says(&raw, &msg, XD_ERR_EXISTS, "a setup's number used again");
+    zmq_close(raw.socket);
+
+    raw = open_raw(XD_ROLE_CLIENT);
+    struct xd_task task = {.id = some_id(9), .format = XD_FORMAT_R, .setup = 1};
+    struct xd_msg submit = {.kind = XD_KIND_SUBMIT};
+    cr_assert(xd_bytes_text("default", &submit.tasks.profile) == XD_OK);
+    submit.tasks.tasks = &task;
+    submit.tasks.count = 1;
+    client_says(&raw, &submit, XD_ERR_NOT_FOUND, "a setup of another session");
+    xd_bytes_unref(submit.tasks.profile);
+    zmq_close(raw.socket);
+
+    raw = open_raw(XD_ROLE_WORKER);
+    client_says(&raw, &msg, XD_ERR_FORBIDDEN, "a setup from a worker");
+    zmq_close(raw.socket);
+    xd_bytes_unref(frame.bytes);
+}
+
 static void wrong_things_of_a_client(void)
 {
     struct raw raw = open_raw(XD_ROLE_CLIENT);
@@ -413,6 +446,7 @@ Test(hostile, table_of_bad_input_is_answered_and_changes_nothing)
         noise_on((enum where)where);
     }
     wrong_things_of_a_client();
+    wrong_setups_of_a_client();
     wrong_things_of_a_worker();
     wrong_things_on_bulk();
     for (int i = 0; i < STEADY_COUNT; i++) {

@@ -6,6 +6,7 @@
 #define TASK "8:{1:#16 2:1}"
 #define SUBMIT "1:1 2:4 10:|default| "
 #define RESULT "1:1 2:9 "
+#define SETUP "1:1 2:21 "
 
 #define BAD XD_ERR_PROTOCOL
 #define LARGE XD_ERR_TOO_LARGE
@@ -28,7 +29,7 @@ const struct xdt_bad_input xdt_bad_inputs[] = {
     {"1:1 2:4 8:7", "", BAD, "is not a protobuf message"},
     {"1:1 2:4 8:{!ff}", "", BAD, "is not a protobuf message"},
     {"1:1", "", XD_ERR_UNSUPPORTED, "kind is 0"},
-    {"1:1 2:21", "", XD_ERR_UNSUPPORTED, "kind is 21"},
+    {"1:1 2:22", "", XD_ERR_UNSUPPORTED, "kind is 22"},
     {"1:1 2:4294967295", "", XD_ERR_UNSUPPORTED, "kind is 4294967295"},
     {"1:1 2:14 63:#65536", "", LARGE, "envelope has 65545 bytes, want at most 65536"},
     {"1:1 2:14 15000x63:0", "", LARGE, "envelope needs more than 262144 bytes"},
@@ -106,11 +107,16 @@ const struct xdt_bad_input xdt_bad_inputs[] = {
     {SUBMIT "8:{1:#16 2:1 7:2}", "", BAD, "tasks[0].part is 2 without everywhere"},
     {SUBMIT "8:{1:#16 2:1 5:1 7:2}", "", BAD, "tasks[0].part is 2 in a SUBMIT"},
     {SUBMIT "8:{1:#16 2:1 9:1}", "", BAD, "tasks[0].hold is set in a SUBMIT"},
+    {SUBMIT "8:{1:#16 2:1 11:f7}", "", BAD, "tasks[0].origin is set in a SUBMIT"},
+    {"1:1 2:6 8:{1:#16 2:1 10:2}", "", BAD, "tasks[0].origin is missing beside a setup"},
     {SUBMIT "257x" TASK, "", LARGE, "tasks has 257 items, want at most 256"},
 
     /* frames */
-    {SUBMIT "8:{1:#16 2:1 8:{4:1}}", "1", BAD, "tasks[0].frames[0].role is 0, want 1 to 4"},
-    {SUBMIT "8:{1:#16 2:1 8:{1:5 4:1}}", "1", BAD, "tasks[0].frames[0].role is 5"},
+    {SUBMIT "8:{1:#16 2:1 8:{4:1}}", "1", BAD, "tasks[0].frames[0].role is 0, want 1 to 3"},
+    {SUBMIT "8:{1:#16 2:1 8:{1:4 4:1}}", "1", BAD, "tasks[0].frames[0].role is 4"},
+    {SUBMIT "8:{1:#16 2:1 8:{1:1 4:9 8:1}}", "9", BAD, "frames[0].count is 1 on a frame of role 1"},
+    {SUBMIT "8:{1:#16 2:1 8:{1:2 2:|a| 4:15 8:2}}", "15", BAD, "frames[0].count is 2, but size is 15"},
+    {SUBMIT "8:{1:#16 2:1 8:{1:2 2:|a| 4:15 5:f7 6:1 8:4294967295}}", "", BAD, "count is 4294967295, but size is 15"},
     {SUBMIT "8:{1:#16 2:1 8:{1:2 4:1}}", "1", BAD, "frames[0].class_tag is missing on an object"},
     {SUBMIT "8:{1:#16 2:1 8:{1:2 2:|a/b| 4:1}}", "1", BAD, "frames[0].class_tag is not a valid name: \"a/b\""},
     {SUBMIT "8:{1:#16 2:1 8:{1:2 2:|\xc3(| 4:1}}", "1", BAD, "class_tag is not a valid name: \"\\xc3(\""},
@@ -188,6 +194,20 @@ const struct xdt_bad_input xdt_bad_inputs[] = {
     {"1:1 2:20 18:{1:|v|}", "1", BAD, "message has 1 payload frames"},
     {"1:1 2:20 18:{1:|v| 4:1}", "", BAD, "admin wants a payload frame"},
     {"1:1 2:20 18:{1:|v| 4:1 5:99}", "1", BAD, "admin.code is 99"},
+
+    /* SETUP */
+    {"1:1 2:21", "", BAD, "setup is missing in SETUP"},
+    {"1:1 2:14 20:{2:1 3:1}", "", BAD, "setup does not belong in HEARTBEAT"},
+    {SETUP "20:{4:{1:4 4:1}}", "1", BAD, "setup.number is 0"},
+    {SETUP "20:{2:1}", "", BAD, "setup.frames are 0"},
+    {SETUP "20:{2:1 3:1 4:{1:4 4:1}}", "1", BAD, "setup.frames are 1, but it is dropped"},
+    {SETUP "20:{2:1 4:{1:1 4:1}}", "1", BAD, "setup.frames[0].role is 1, want 4 to 4"},
+    {SETUP "20:{2:1 4:{1:4 4:1 5:f7 6:3}}", "", BAD, "setup.frames[0].counter is 3, but a setup is inline"},
+    {SETUP "20:{2:1 4:{1:4 4:8 8:1}}", "8", BAD, "setup.frames[0].count is 1 on a frame of role 4"},
+    {SETUP "20:{2:1 4:{1:4 4:2}}", "1", BAD, "setup.frames[0].size is 2, but its payload frame has 1 bytes"},
+    {SETUP "20:{2:1 4:{1:4 4:1}}", "1,1", BAD, "message has 2 payload frames"},
+    {SETUP "20:{2:1 1024x4:{1:4}}", "", LARGE, "setup.frames brings the message to 1024 frames"},
+    {SETUP "20:{2:1 4:{1:4 4:786432} 4:{1:4 4:1}}", "786432,1", LARGE, "setup.frames have 786433 bytes, want at most 786432"},
 };
 /* clang-format on */
 

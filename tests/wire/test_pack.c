@@ -138,6 +138,24 @@ static void make_wide(size_t count, bool is_inline, struct xd_msg *out)
     out->tasks.tasks[0].frame_count = count;
 }
 
+Test(pack, a_setup_is_smaller_than_a_message)
+{
+    for (size_t over = 0; over < 2; over++) {
+        struct xd_msg msg;
+        xdt_sample(XD_KIND_SETUP, &msg);
+        xd_frame_clear(&msg.setup.frames[0]);
+        size_t rest = xd_frames_bytes(msg.setup.frames, msg.setup.frame_count);
+        msg.setup.frames[0].bytes = xdt_filled(XD_SETUP_MAX_BYTES - rest + over, 's');
+        if (over) {
+            expect_refused(&msg, XD_ERR_TOO_LARGE);
+        } else {
+            cr_assert_eq(xd_msg_pack(&msg, &frames), XD_OK);
+            xd_frames_clear(&frames);
+            xd_msg_clear(&msg);
+        }
+    }
+}
+
 Test(pack, frames_are_bounded_inline_or_not)
 {
     for (int is_inline = 0; is_inline < 2; is_inline++) {
@@ -256,6 +274,9 @@ static void make_heavy(struct xd_task *task)
     frame->name = xdt_filled(255, 'n');
     task->timeout_ms = task->min_workers = task->part = UINT32_MAX;
     task->everywhere = task->hold = true;
+    task->setup = UINT64_MAX;
+    task->origin.n = UINT64_MAX;
+    frame->count = UINT32_MAX;
 }
 
 Test(pack, the_bound_of_a_task_is_an_upper_one)

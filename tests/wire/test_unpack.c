@@ -63,6 +63,10 @@ Test(unpack, the_least_that_a_kind_may_have_comes_back)
     msg = (struct xd_msg){.kind = XD_KIND_ADMIN};
     msg.admin.verb = xdt_text("status");
     expect_round_trip(&msg);
+    msg = (struct xd_msg){.kind = XD_KIND_SETUP};
+    msg.setup.number = UINT64_MAX;
+    msg.setup.drop = true;
+    expect_round_trip(&msg);
 }
 
 Test(unpack, a_broken_off_stream_and_a_finished_reader_come_back)

@@ -131,6 +131,29 @@ static void count(struct xd_job *job, void *state)
     finish_number(job, ++*calls);
 }
 
+/* ---- setups ---- */
+
+/* "SESSION NUMBER BYTES" of the setup's first frame, or "none", after some
+ * milliseconds. */
+static void setup(struct xd_job *job, void *state)
+{
+    (void)state;
+    struct xd_setup_view view;
+    char text[NAME_ROOM + 64], bytes[NAME_ROOM];
+    nap_ms(number_arg(job));
+    if (!xd_job_setup(job, &view)) {
+        finish_text(job, "none");
+        return;
+    }
+    snprintf(text,
+             sizeof text,
+             "%" PRIu64 " %" PRIu64 " %s",
+             view.origin.n,
+             view.number,
+             text_of(view.frames[0].bytes, bytes));
+    finish_text(job, text);
+}
+
 /* ---- time ---- */
 
 static void sleep_ms(struct xd_job *job, void *state)
@@ -246,6 +269,7 @@ const struct xd_module *crossdock_module(void)
         {"big", big},
         {"pid", pid},
         {"count", count},
+        {"setup", setup},
         {"sleep", sleep_ms},
         {"spin", spin},
         {"spin_deaf", spin_deaf},
