@@ -108,10 +108,10 @@ struct xdb_client_view {
 
 /* What there is in one profile, all zero where there is none of that name. `queued` has
  * an everywhere-task as its parts that are not sent, and before it opens as the workers
- * it waits for; `ended` has parts and not the whole. Errors: XD_ERR_FORBIDDEN (bound to a
- * session other than `asker`). */
+ * it waits for; `ended` has parts and not the whole; `r_workers` take format r. Errors:
+ * XD_ERR_FORBIDDEN (bound to a session other than `asker`). */
 struct xdb_profile_counts {
-    uint64_t workers, joined, queued, leased, ended;
+    uint64_t workers, r_workers, joined, queued, leased, ended;
 };
 enum xd_err xdb_core_profile_counts(const struct xdb_core *core,
                                     const struct xd_bytes *name,

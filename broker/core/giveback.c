@@ -40,6 +40,13 @@ static void give_back_all(struct xdb_core *core,
     }
 }
 
+void xdb_worker_give_back_rest(struct xdb_core *core, struct xdb_worker *worker)
+{
+    while (!xd_list_is_empty(&worker->leases)) { /* the last first: to their old order */
+        give_back(core, worker, XD_ITEM(worker->leases.prev, struct xdb_task, place));
+    }
+}
+
 static bool was_asked(const struct xdb_worker *worker,
                       const struct xd_task_id *ids,
                       size_t count)

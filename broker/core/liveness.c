@@ -35,6 +35,10 @@ enum xd_err xdb_plan_end(struct xdb_core *core,
 void xdb_apply_end(struct xdb_core *core, struct xdb_event *event)
 {
     struct xdb_session *session = xdb_session_find(core, event->session);
+    struct xdb_worker *worker = xdb_worker_find(core, event->session);
+    if (worker != NULL && worker->leaving && event->kind == XDB_EVENT_LEAVE) {
+        xdb_worker_give_back_rest(core, worker);
+    }
     if (session != NULL) {
         end_session(core, session);
     }

@@ -32,6 +32,18 @@ static uint64_t parts_to_come(const struct xdb_profile *profile)
     return parts;
 }
 
+static uint64_t workers_for(const struct xdb_profile *profile, enum xd_format format)
+{
+    uint64_t count = 0;
+    XD_LIST_EACH (link, &profile->offers) {
+        const struct xdb_offer *offer = XD_ITEM(link, struct xdb_offer, in_profile);
+        if ((offer->formats & 1u << format) != 0) {
+            count += offer->workers;
+        }
+    }
+    return count;
+}
+
 enum xd_err xdb_core_profile_counts(const struct xdb_core *core,
                                     const struct xd_bytes *name,
                                     struct xd_session_id asker,
@@ -47,6 +59,7 @@ enum xd_err xdb_core_profile_counts(const struct xdb_core *core,
     }
     *out = (struct xdb_profile_counts){
         .workers = profile->worker_count,
+        .r_workers = workers_for(profile, XD_FORMAT_R),
         .joined = profile->joined,
         .queued = profile->queued + parts_to_come(profile),
         .leased = profile->leased,

@@ -91,6 +91,10 @@ void xdb_worker_pin(struct xdb_core *core,
 /* It takes no more: what is pinned to it goes back, parts are lost. */
 void xdb_worker_unpin_all(struct xdb_core *core, struct xdb_worker *worker);
 
+/* It said that it was leaving, and then goodbye: what it has not reported it never saw.
+ */
+void xdb_worker_give_back_rest(struct xdb_core *core, struct xdb_worker *worker);
+
 /* Its leased tasks are lost; the session is over. */
 void xdb_worker_end(struct xdb_core *core, struct xdb_worker *worker);
 size_t xdb_worker_end_actions(const struct xdb_worker *worker);

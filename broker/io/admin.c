@@ -327,11 +327,13 @@ static void answer_counts(struct xdb_server *server,
                "the profile belongs to another session");
         return;
     }
-    char words[160];
+    char words[192];
     (void)snprintf(words,
                    sizeof words,
-                   "workers %llu\njoined %llu\nqueued %llu\nleased %llu\nended %llu\n",
+                   "workers %llu\nr_workers %llu\njoined %llu\nqueued %llu\nleased "
+                   "%llu\nended %llu\n",
                    (unsigned long long)counts.workers,
+                   (unsigned long long)counts.r_workers,
                    (unsigned long long)counts.joined,
                    (unsigned long long)counts.queued,
                    (unsigned long long)counts.leased,

@@ -53,6 +53,10 @@ enum xd_err xd_client_connect(const struct xd_client_options *options,
  * milliseconds. NULL allowed. */
 void xd_client_close(struct xd_client *client);
 
+/* Where it dialled, "ipc:///path", also where that was looked up; "" over a link. Valid
+ * as long as the client. */
+const char *xd_client_address(const struct xd_client *client);
+
 /* The session's number with the broker. */
 struct xd_session_id xd_client_session(const struct xd_client *client);
 
@@ -227,8 +231,8 @@ enum xd_profile_flags {
 
 /* Make a profile, or set the flags of one that is empty. It lives, with its counts, until
  * this session ends or gives it up; profiles that are only used are made as shared FIFOs
- * and forgotten when nothing is in them. Waits for the answer. Errors: XD_ERR_EXISTS (another session's),
- * XD_ERR_INVALID (name), XD_ERR_GONE. */
+ * and forgotten when nothing is in them. Waits for the answer. Errors: XD_ERR_EXISTS
+ * (another session's), XD_ERR_INVALID (name), XD_ERR_GONE. */
 enum xd_err xd_profile_open(struct xd_client *client,
                             const char *name,
                             unsigned flags,
@@ -239,8 +243,9 @@ enum xd_err xd_profile_open(struct xd_client *client,
 enum xd_err xd_profile_cancel(struct xd_client *client, const char *name) XD_MUST_USE;
 
 struct xd_profile_counts {
-    uint64_t workers; /* in the profile now */
-    uint64_t joined;  /* that ever joined it, those included */
+    uint64_t workers;   /* in the profile now */
+    uint64_t r_workers; /* of them, that take tasks in R's format */
+    uint64_t joined;    /* that ever joined it, those included */
     uint64_t queued; /* tasks that wait; an everywhere-task counts as its parts: those not
                         sent yet, or before it opens the workers it waits for */
     uint64_t leased; /* tasks and parts that workers have, run or hold */

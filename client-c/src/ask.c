@@ -121,6 +121,7 @@ static enum xd_err read_counts(const struct xd_bytes *text, struct xd_profile_co
         const char *name;
         uint64_t *to;
     } fields[] = {{"workers", &counts.workers},
+                  {"r_workers", &counts.r_workers},
                   {"joined", &counts.joined},
                   {"queued", &counts.queued},
                   {"leased", &counts.leased},

@@ -247,6 +247,7 @@ enum xd_err xd_client_connect(const struct xd_client_options *options,
         client_free(client, true);
         return address[0] == '\0' ? err : xd_fail_in(error, err, address);
     }
+    memcpy(client->address, address, sizeof client->address);
     *out = client;
     return XD_OK;
 }
@@ -283,6 +284,11 @@ void xd_client_close(struct xd_client *client)
 }
 
 /* ---- about the session ---- */
+
+const char *xd_client_address(const struct xd_client *client)
+{
+    return client->address;
+}
 
 struct xd_session_id xd_client_session(const struct xd_client *client)
 {

@@ -363,7 +363,8 @@ void xd_worker_core_leave(struct xd_worker_core *core)
 bool xd_worker_core_is_quiet(const struct xd_worker_core *core)
 {
     return xd_list_is_empty(&core->results) && xd_list_is_empty(&core->recalled) &&
-           xd_list_is_empty(&core->kept) && core->channel.outbox.count == 0;
+           xd_list_is_empty(&core->kept) && core->channel.outbox.count == 0 &&
+           (core->said_so || !core->is_leaving);
 }
 
 const char *xd_worker_core_check(const struct xd_worker_core *core)

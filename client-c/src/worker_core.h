@@ -64,8 +64,8 @@ struct xd_worker_core {
     struct xd_job *running;
     struct xd_alarm alarm;      /* about the running one */
     struct xd_bytes *no_memory; /* the sentence, made ahead */
-    xd_time flush_at; /* when gathered results leave; XD_NEVER: there are none */
-    bool is_leaving;
+    xd_time flush_at;         /* when gathered results leave; XD_NEVER: there are none */
+    bool is_leaving, said_so; /* said_so: the broker was told */
     struct xd_result batch[XD_TASKS_MAX];
     struct xd_task_id ids[XD_TASKS_MAX];
 };

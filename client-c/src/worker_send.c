@@ -107,6 +107,11 @@ static void flush_recalled(struct xd_worker_core *core, xd_time now)
             xd_job_destroy(core, front(&core->recalled));
         }
     }
+    struct xd_msg leaving = {.kind = XD_KIND_RECALLED}; /* without ids: no more, please */
+    if (core->is_leaving && !core->said_so) {
+        core->said_so =
+            xd_channel_send(&core->channel, XD_LANE_CONTROL, &leaving, now) == XD_OK;
+    }
 }
 
 void xd_worker_core_hurry(struct xd_worker_core *core)

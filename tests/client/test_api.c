@@ -334,13 +334,14 @@ Test(api, counts_are_read_by_name)
     struct xd_error error = {""};
     fake->answer = answer_question;
     counts_text = "ended 18446744073709551615\nlater 7\nworkers 1\njoined 2\nqueued 3\n"
-                  "leased 4\n";
+                  "leased 4\nr_workers 5\n";
     cr_assert_eq(xd_profile_counts(client, "mine", 5000, &counts, &error),
                  XD_OK,
                  "%s",
                  error.text);
     cr_assert(counts.workers == 1 && counts.joined == 2 && counts.queued == 3 &&
-              counts.leased == 4 && counts.ended == UINT64_MAX);
+              counts.leased == 4 && counts.r_workers == 5 && counts.ended == UINT64_MAX);
+    cr_assert_str_eq(xd_client_address(client), ""); /* over a link */
     static const char *const bad[] = {"", "workers 1\n", "workers\n", "what is this"};
     for (size_t i = 0; i < 4; i++) {
         counts_text = bad[i];

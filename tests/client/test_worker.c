@@ -500,6 +500,23 @@ Test(worker, leaving_hands_back_what_has_not_begun)
     fake_expect(fake, XD_KIND_RECALLED, &msg);
     cr_assert_eq(msg.ids.count, 3);
     xd_msg_clear(&msg);
+    fake_expect(fake, XD_KIND_RECALLED, &msg); /* "no more": said once, also with nothing */
+    cr_assert_eq(msg.ids.count, 0);
+    xd_msg_clear(&msg);
+    cr_assert(xd_worker_core_is_quiet(core));
+    turn(0);
+    expect_nothing();
+}
+
+Test(worker, is_not_through_with_leaving_before_it_said_so)
+{
+    fake->full[XD_LANE_CONTROL] = true;
+    xd_worker_core_leave(core);
+    turn(0);
+    cr_assert_not(xd_worker_core_is_quiet(core));
+    fake->full[XD_LANE_CONTROL] = false;
+    turn(5 * XD_MS);
+    expect_and_drop(XD_KIND_RECALLED);
     cr_assert(xd_worker_core_is_quiet(core));
 }
 
@@ -536,6 +553,7 @@ Test(worker_api, job_shows_its_task)
     cr_assert_not(xd_worker_is_busy(worker));
     expect_and_drop(XD_KIND_RESULT);
     xd_worker_leave(worker);
+    expect_and_drop(XD_KIND_RECALLED);
     expect_and_drop(XD_KIND_BYE);
     cr_assert(fake->closed);
     fake_free(fake);

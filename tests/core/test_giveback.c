@@ -61,7 +61,34 @@ Test(giveback, a_worker_that_hands_back_unasked_is_leaving)
     xdt_id_event(desk, XDB_EVENT_RECALLED, 3, 0); /* with nothing to hand back */
     xdt_submit(desk, 1, 2);
     cr_assert_eq(xdt_sent_to(desk, 2), 0);
-    xdt_simple(desk, XDB_EVENT_LEAVE, 3);
+    xdt_simple(desk, XDB_EVENT_LEAVE, 3); /* it never saw the task that was on its way */
+    cr_assert_eq(xdt_outcome(desk, 1), 0);
+    cr_assert_eq(xdt_stats(desk).queued, 2);
+    xdt_desk_free(desk);
+}
+
+Test(giveback, of_a_worker_that_leaves_keeps_the_order)
+{
+    struct xdt_desk *desk = xdt_desk_new(NULL);
+    xdt_client(desk, 1);
+    xdt_worker(desk, 2, "p");
+    xdt_submit_many(desk, 1, 1, 2);
+    xdt_id_event(desk, XDB_EVENT_RECALLED, 2, 0);
+    xdt_simple(desk, XDB_EVENT_LEAVE, 2);
+    xdt_worker(desk, 3, "p");
+    cr_assert_eq(xdt_sent_to(desk, 1), 3);
+    cr_assert_eq(xdt_sent_to(desk, 2), 0);
+    xdt_desk_free(desk);
+}
+
+Test(giveback, of_a_worker_that_is_lost_while_leaving_is_a_loss)
+{
+    struct xdt_desk *desk = xdt_desk_new(NULL);
+    xdt_client(desk, 1);
+    xdt_worker(desk, 2, "p");
+    xdt_submit(desk, 1, 1);
+    xdt_id_event(desk, XDB_EVENT_RECALLED, 2, 0);
+    xdt_simple(desk, XDB_EVENT_LOST, 2);
     cr_assert_eq(xdt_outcome(desk, 1), XD_OUTCOME_LOST);
     xdt_desk_free(desk);
 }

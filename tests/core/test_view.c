@@ -84,6 +84,22 @@ Test(view, counts_follow_a_task_from_queue_to_end)
     xdt_desk_free(desk);
 }
 
+Test(view, counts_tell_the_workers_that_take_r)
+{
+    struct xdt_desk *desk = xdt_desk_new(NULL);
+    xdt_client(desk, 1);
+    xdt_worker(desk, 2, "p");
+    xdt_worker_how(
+        desk,
+        3,
+        (struct xdt_worker_how){.profile = "p", .formats = 1u << XD_FORMAT_CALL});
+    cr_assert_eq(xdt_counts(desk, "p").workers, 2);
+    cr_assert_eq(xdt_counts(desk, "p").r_workers, 1);
+    xdt_simple(desk, XDB_EVENT_LEAVE, 2);
+    cr_assert_eq(xdt_counts(desk, "p").r_workers, 0);
+    xdt_desk_free(desk);
+}
+
 Test(view, counts_of_an_everywhere_task_are_those_of_its_parts)
 {
     struct xdt_desk *desk = xdt_desk_new(NULL);

@@ -210,6 +210,29 @@ static void forget(struct world *world, uint64_t session)
 }
 
 /* The session is over for the core before it speaks of its tasks again. */
+/* Who is in the middle of a task, or of telling about one, or died since, does not say
+ * goodbye. */
+static bool is_at_work(struct world *world, uint64_t session)
+{
+    for (unsigned i = 0; i < world->parcel_count; i++) {
+        const struct parcel *parcel = &world->parcels[i];
+        if (parcel->session == session &&
+            (parcel->kind == TO_CORE_RESULT || parcel->kind == TO_CORE_STARTED)) {
+            return true;
+        }
+    }
+    const struct wworker *worker = worker_of(world, session);
+    if (worker != NULL && (worker->quiet_until == XD_NEVER || worker->has_holes)) {
+        return true;
+    }
+    for (unsigned i = 0; worker != NULL && i < worker->slot_count; i++) {
+        if (worker->slots[i].begun) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void deliver_end(struct world *world, const struct parcel *parcel)
 {
     struct wclient *client = client_of(world, parcel->session);
@@ -224,9 +247,8 @@ static void deliver_end(struct world *world, const struct parcel *parcel)
     if (parcel->kind == TO_CORE_SEND_FAILED) {
         deliver_ids(world, XDB_EVENT_SEND_FAILED, parcel);
     } else {
-        simple(world,
-               parcel->kind == TO_CORE_LEAVE ? XDB_EVENT_LEAVE : XDB_EVENT_LOST,
-               parcel->session);
+        bool says = parcel->kind == TO_CORE_LEAVE && !is_at_work(world, parcel->session);
+        simple(world, says ? XDB_EVENT_LEAVE : XDB_EVENT_LOST, parcel->session);
     }
     forget(world, parcel->session);
 }

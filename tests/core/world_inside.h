@@ -81,6 +81,7 @@ struct wworker {
     bool known, blocked, leaving;
     unsigned profile, hold, handlers;
     uint32_t formats;
+    bool has_holes; /* a result of its was lost: its goodbye is not to be believed */
     xd_time quiet_until, last_arrival, next_beat, heard;
     struct wslot slots[SLOTS];
     unsigned slot_count;

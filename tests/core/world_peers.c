@@ -117,6 +117,7 @@ static void send_result(struct world *world,
     drop_slot(worker, i);
     bool starts = worker->slot_count > 0 && !worker->slots[0].begun && i == 0;
     if (!world->calm && chance(world, 1)) {
+        worker->has_holes = true;
         return; /* lost on the way; the worker goes on */
     }
     /* A repeated result of an id that two clients use could be anybody's. */
