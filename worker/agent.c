@@ -124,16 +124,25 @@ static void log_notice(const struct xdw_notice *notice)
     }
 }
 
+/* A slot that could never work: a module, or R or its package, is not as it should be. (A
+ * command of the user's has its own reasons for ending.) */
+static bool is_unusable(const struct xdw_options *options, const struct xdw_end *end)
+{
+    if (end->how != XDW_END_EXIT) {
+        return false;
+    }
+    return (options->modules[0] && end->code == XDW_EXIT_SETUP) ||
+           (options->r && (end->code == 1 || end->code == XDW_EXIT_SETUP));
+}
+
 static void on_notice(void *context, const struct xdw_notice *notice)
 {
     struct agent *agent = context;
-    bool is_module = agent->options->modules[0] != NULL;
     log_notice(notice);
-    if (notice->state == XDW_UP && !is_module) {
+    if (notice->state == XDW_UP && !agent->options->modules[0]) {
         become_ready(agent, notice->slot);
     }
-    if (notice->state == XDW_FAILED || (is_module && notice->end.how == XDW_END_EXIT &&
-                                        notice->end.code == XDW_EXIT_SETUP)) {
+    if (notice->state == XDW_FAILED || is_unusable(agent->options, &notice->end)) {
         agent->failed = true;
     }
 }
@@ -195,7 +204,7 @@ static enum xd_err start(struct agent *agent, struct xd_error *error)
 {
     const struct xdw_options *options = agent->options;
     if (options->command) {
-        return start_slots(agent, (const char *const *)options->command, error);
+        return start_slots(agent, options->command, error);
     }
     struct slot_command *command = calloc(1, sizeof *command);
     if (!command) {

@@ -5,7 +5,18 @@
 #include <argp.h>
 #include <stdlib.h>
 
-enum { KEY_PROFILE = 'p', KEY_SLOT = 0x100, KEY_HOLD, KEY_NAME, KEY_GRACE, KEY_GIVE_UP };
+enum {
+    KEY_PROFILE = 'p',
+    KEY_R = 'r',
+    KEY_SLOT = 0x100,
+    KEY_HOLD,
+    KEY_NAME,
+    KEY_GRACE,
+    KEY_GIVE_UP
+};
+
+/* What --r is short for. */
+static const char *const r_daemon[] = {"Rscript", "-e", "crossdock::daemon()", NULL};
 
 static const struct argp_option table[] = {
     {"url",
@@ -28,6 +39,12 @@ static const struct argp_option table[] = {
      0,
      "Load handlers from a shared object; may be given often",
      2},
+    {"r",
+     KEY_R,
+     0,
+     0,
+     "Each slot is an R daemon: short for -- Rscript -e 'crossdock::daemon()'",
+     2},
     {"hold", KEY_HOLD, "N", 0, "Short tasks a slot may hold ahead, at most 255 [0]", 2},
     {"name", KEY_NAME, "NAME", 0, "A name for this worker in its own lines", 3},
     {"grace",
@@ -49,11 +66,11 @@ static const struct argp_option table[] = {
 static const char doc[] =
     "Run workers for a crossdock broker.\v"
     "With --module each slot is a process that loads the handlers and takes tasks for "
-    "them; with a COMMAND each slot is that command, which finds the broker in "
-    "CROSSDOCK_URL and its number in CROSSDOCK_SLOT. Slots that crash are restarted; "
-    "those that end with 0 to 3 are not.\n\nSIGTERM or SIGINT: finish running tasks, "
-    "leave, end; a second one kills. Exit status: 0 all ended in order, 1 a slot failed, "
-    "64 wrong use.";
+    "them; with --r it is an R process that takes R tasks; with a COMMAND it is that "
+    "command, which finds the broker in CROSSDOCK_URL and its number in CROSSDOCK_SLOT. "
+    "Slots that crash are restarted; those that end with 0 to 3 are not.\n\n"
+    "SIGTERM or SIGINT: finish running tasks, leave, end; a second one kills. Exit "
+    "status: 0 all ended in order, 1 a slot failed, 64 wrong use.";
 
 static uint32_t parse_number(const char *text, uint32_t max, struct argp_state *state)
 {
@@ -79,11 +96,21 @@ static void add_module(struct xdw_options *options,
     options->modules[count] = file;
 }
 
+static void set_command(struct xdw_options *options,
+                        const char *const *command,
+                        struct argp_state *state)
+{
+    if (options->command) {
+        argp_error(state, "--r is a command already");
+    }
+    options->command = command;
+}
+
 static void check(const struct xdw_options *options, struct argp_state *state)
 {
     bool modules = options->modules[0] != NULL;
     if (modules == (options->command != NULL)) {
-        argp_error(state, "give either --module FILE.so or a COMMAND");
+        argp_error(state, "give one of --module FILE.so, --r and a COMMAND");
     }
     if (options->slots == 0) {
         argp_error(state, "no slots");
@@ -118,11 +145,15 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
     case KEY_GIVE_UP:
         options->give_up_after = parse_number(arg, 1000000, state);
         return 0;
+    case KEY_R:
+        options->r = true;
+        options->command = r_daemon;
+        return 0;
     case KEY_SLOT:
         options->slot = true;
         return 0;
     case ARGP_KEY_ARGS:
-        options->command = state->argv + state->next;
+        set_command(options, (const char *const *)(state->argv + state->next), state);
         return 0;
     case ARGP_KEY_END:
         check(options, state);

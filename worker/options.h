@@ -14,7 +14,8 @@ struct xdw_options {
     const char *name; /* of this worker in its lines; NULL: none */
     uint32_t slots, hold, grace_s, give_up_after;
     const char *modules[XDW_MODULES_MAX + 1]; /* ended by NULL */
-    char **command;                           /* ended by NULL; NULL: none */
+    const char *const *command;               /* ended by NULL; NULL: none */
+    bool r;                                   /* the command is an R daemon's */
     bool slot;                                /* this process is one of the slots */
 };
 

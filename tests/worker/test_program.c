@@ -376,7 +376,11 @@ Test(program, wrong_use_and_bad_modules_end_it_with_a_sentence)
         int code;
         const char *text;
     } table[] = {
-        {{program, NULL}, 64, "give either --module FILE.so or a COMMAND"},
+        {{program, NULL}, 64, "give one of --module FILE.so, --r and a COMMAND"},
+        {{program, "--r", "--module", handlers, NULL},
+         64,
+         "give one of --module FILE.so"},
+        {{program, "--r", "--", "true", NULL}, 64, "--r is a command already"},
         {{program, "--slots", "x", "true", NULL}, 64, "\"x\" is not a number from 0"},
         {{program, "--slots", "0", "true", NULL}, 64, "no slots"},
         {{program, "--module", "/no/such.so", NULL},
@@ -430,4 +434,61 @@ Test(program, commands_find_their_broker_and_their_number)
     cr_expect_not_null(
         strstr(fixture.lines, "slot=1 stream=stdout at ipc:///x in gpu\n"));
     finish(&fixture);
+}
+
+/* Something that stands in for R, in a folder of its own that becomes the PATH. */
+static void put_rscript(char *folder, const char *script)
+{
+    char path[256];
+    need_programs();
+    cr_assert_not_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/Rscript", folder);
+    FILE *file = fopen(path, "w");
+    cr_assert_not_null(file);
+    fprintf(file, "#!/bin/sh\n%s\n", script);
+    fclose(file);
+    cr_assert_eq(chmod(path, 0700), 0);
+    cr_assert_eq(setenv("PATH", folder, 1), 0);
+}
+
+static void remove_rscript(const char *folder)
+{
+    char path[256];
+    snprintf(path, sizeof path, "%s/Rscript", folder);
+    unlink(path);
+    rmdir(folder);
+}
+
+Test(program, r_is_short_for_an_r_daemon_in_each_slot)
+{
+    struct fixture fixture = {0};
+    char folder[] = "/tmp/xdt-XXXXXX";
+    put_rscript(folder, "printf '%s;' $# \"$@\" at $CROSSDOCK_URL; echo");
+    start_worker(&fixture,
+                 (const char *const[]){getenv("XDT_WORKER"),
+                                       "--slots=2",
+                                       "--url=ipc:///x",
+                                       "--r",
+                                       NULL});
+    TURN_UNTIL(&fixture, is_over(&fixture));
+    cr_expect_eq(fixture.end.code, 0, "%s", fixture.lines);
+    const char *said = "stream=stdout 2;-e;crossdock::daemon();at;ipc:///x;\n";
+    const char *first = strstr(fixture.lines, said);
+    cr_expect(first && strstr(first + 1, said), "%s", fixture.lines);
+    finish(&fixture);
+    remove_rscript(folder);
+}
+
+/* Without the package R ends with 1, which from another command would be final and fine.
+ */
+Test(program, r_without_its_package_is_a_failure)
+{
+    struct fixture fixture = {0};
+    char folder[] = "/tmp/xdt-XXXXXX";
+    put_rscript(folder, "exit 1");
+    start_worker(&fixture, (const char *const[]){getenv("XDT_WORKER"), "--r", NULL});
+    TURN_UNTIL(&fixture, is_over(&fixture));
+    cr_expect_eq(fixture.end.code, 1, "%s", fixture.lines);
+    finish(&fixture);
+    remove_rscript(folder);
 }

