@@ -22,6 +22,8 @@ def files(top):
         names = set()
         for folder, below, here in os.walk(top):
             below[:] = [b for b in below if b not in (".git", "__pycache__") and not b.startswith("build")]
+            if os.path.relpath(folder, top) == "client-r/src":  # copies and objects, see client-r/tools/vendor.sh
+                below.clear()
             names.update(os.path.relpath(os.path.join(folder, h), top) for h in here)
     return sorted(n for n in names if os.path.isfile(os.path.join(top, n)))
 

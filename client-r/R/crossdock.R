@@ -1,0 +1,48 @@
+#' crossdock: compute on other processes, and never wait for it
+#'
+#' [mirai()] sends an expression to a daemon, an R process that [daemons()] started or that
+#' lives elsewhere, and returns at once. Between them stands a broker, inside this R process
+#' or one of its own. Objects that R cannot serialize travel too, see [serial_config()].
+#'
+#' Programs written for the package mirai run unchanged.
+#'
+#' @keywords internal
+#' @rawNamespace useDynLib(crossdock, .registration = TRUE, .fixes = "C_")
+"_PACKAGE"
+
+# Everything that changes while the package is loaded.
+the <- new.env(parent = emptyenv())
+the$profiles <- list() # compute profiles by name: environments, see daemons.R
+the$sessions <- list() # sessions with brokers by address; "" is the embedded one
+the$current <- "default" # the profile used when none is named
+the$groups <- 0L # of local daemons, numbered
+the$ephemeral <- list() # profiles of single tasks, see ephemeral.R
+the$task <- NULL # being evaluated here, if this process is a daemon
+
+# Classes of ours stand before mirai's, so that both packages can be loaded.
+task_class <- c("crossdock_task", "mirai", "recvAio")
+map_class <- c("crossdock_map", "mirai_map")
+value_class <- c("crossdock_value", "errorValue", "try-error")
+error_class <- c("crossdock_task_error", "miraiError", "errorValue", "try-error")
+interrupt_class <- c("crossdock_interrupt", "miraiInterrupt", "errorValue", "try-error")
+daemons_class <- c("crossdock_daemons", "miraiDaemons")
+
+# What a task's `data` is until it has ended: always this very object.
+unresolved_value <- structure(NA, class = c("crossdock_unresolved", "unresolvedValue"))
+
+# The function behind the active binding `data` of a task; C gives each task a copy with
+# the task as its environment. Filled in by .onLoad().
+task_data <- NULL
+
+task_value <- function(aio) .Call(C_rxd_task_data, aio)
+
+# Errors that C raises.
+stop_crossdock <- function(name, text) {
+  classes <- c(paste0("crossdock_error_", name), "crossdock_error", "error", "condition")
+  stop(structure(class = classes, list(message = text, call = NULL)))
+}
+
+# An argument error in the name of the exported function that was called.
+stop_argument <- function(..., call = sys.call(-1L)) {
+  stop(simpleError(sprintf(...), call))
+}

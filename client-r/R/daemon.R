@@ -1,0 +1,266 @@
+#' Be a daemon
+#'
+#' Turns this R process into a daemon of a compute profile: it takes tasks one after the
+#' other until its broker goes, or a limit is reached. [daemons()] starts daemons by itself;
+#' call this in processes you start another way, for example under `crossdock-worker`.
+#'
+#' @param url address of the broker; missing: environment variable `CROSSDOCK_URL`, else the
+#'   default address of this user.
+#' @param dispatcher accepted for compatibility; the broker knows.
+#' @param ... ignored.
+#' @param asyncdial `FALSE`: an error when the broker cannot be reached; `TRUE`: try again
+#'   every second.
+#' @param autoexit,output,tlscert,rs as in mirai; without effect in this version.
+#' @param cleanup after each task remove new objects from the global environment, detach new
+#'   packages, restore options. What [everywhere()] made stays.
+#' @param idletime,walltime in milliseconds: leave after waiting so long for a task; take
+#'   no new task after so long.
+#' @param maxtasks leave after so many tasks.
+#' @param .compute name of the compute profile; `NULL`: environment variable
+#'   `CROSSDOCK_PROFILE`, else `"default"`.
+#' @return An exit code, invisibly: 0 the connection ended, 1 idle, 2 wall time, 3 task
+#'   limit. Under a supervisor (`crossdock-worker`, or a session's own) the R process ends
+#'   with code 69 when the broker cannot be reached, and is started again.
+#' @examples
+#' \dontrun{
+#' # on a host with a broker:
+#' # crossdock-worker --slots 4 -- Rscript -e 'crossdock::daemon()'
+#' daemon()
+#' }
+#' @export
+daemon <- function(
+  url,
+  dispatcher = TRUE,
+  ...,
+  asyncdial = FALSE,
+  autoexit = TRUE,
+  cleanup = TRUE,
+  output = FALSE,
+  idletime = Inf,
+  walltime = Inf,
+  maxtasks = Inf,
+  tlscert = NULL,
+  rs = NULL,
+  .compute = NULL
+) {
+  address <- if (missing(url) || is.null(url)) NA_character_ else check_url(url, "url")
+  profile <- if (is.null(.compute)) NA_character_ else profile_name(.compute)
+  supervised <- guard_daemon()
+  worker <- connect_daemon(address, profile, isTRUE(asyncdial), supervised)
+  on.exit(.Call(C_rxd_worker_close, worker))
+  limits <- list(idle = idletime / 1000, wall = walltime / 1000, tasks = maxtasks)
+  code <- serve_tasks(worker, limits, isTRUE(as.logical(cleanup)))
+  if (supervised && code == exit_lost) {
+    .Call(C_rxd_worker_close, worker)
+    quit(save = "no", status = 69L) # not final: a supervisor starts it again
+  }
+  invisible(max(code, 0L))
+}
+
+exit_lost <- -1L # the broker went; not asked to end
+
+# A supervisor left a descriptor whose end says that it is gone.
+guard_daemon <- function() {
+  fd <- suppressWarnings(as.integer(Sys.getenv("CROSSDOCK_LIFE_FD", NA)))
+  if (!is.na(fd)) {
+    .Call(C_rxd_worker_guard, fd)
+  }
+  !is.na(fd)
+}
+
+connect_daemon <- function(address, profile, patient, supervised) {
+  repeat {
+    worker <- tryCatch(.Call(C_rxd_worker_open, address, profile), crossdock_error = identity)
+    if (!inherits(worker, "crossdock_error")) {
+      return(worker)
+    }
+    passing <- inherits(worker, c("crossdock_error_timeout", "crossdock_error_gone"))
+    if (supervised && !patient) {
+      message("Error: ", conditionMessage(worker))
+      quit(save = "no", status = if (passing) 69L else 2L)
+    }
+    if (!patient || !passing) {
+      stop(worker)
+    }
+    Sys.sleep(1)
+  }
+}
+
+# How long to wait for the next task at a time: the limits are looked at in between.
+wait_ms <- 500L
+
+serve_tasks <- function(worker, limits, cleanup) {
+  state <- new.env(parent = emptyenv())
+  state$started <- state$waiting <- proc.time()[[3L]]
+  state$done <- 0L
+  state$snapshot <- take_snapshot()
+  repeat {
+    code <- tryCatch(serve_on(worker, limits, cleanup, state), error = identity)
+    if (is.integer(code)) {
+      return(code)
+    }
+    if (inherits(code, "crossdock_error_gone")) {
+      stop(code)
+    }
+    # a task that could not be read: it failed, the daemon goes on
+    .Call(C_rxd_worker_fail, worker, paste("the task cannot be read:", conditionMessage(code)))
+  }
+}
+
+# Without handlers of its own, which would cost as much as a short task. Returns why it
+# ended.
+serve_on <- function(worker, limits, cleanup, state) {
+  wait <- min(wait_ms, 1000 * limits$idle)
+  timed <- is.finite(limits$idle) || is.finite(limits$wall)
+  repeat {
+    task <- .Call(C_rxd_worker_next, worker, wait)
+    if (is.list(task)) {
+      run_task(worker, task)
+      state$snapshot <- if (task[[2L]] || !cleanup) take_snapshot() else clean_up(state$snapshot)
+      state$done <- state$done + 1L
+      if (state$done >= limits$tasks) {
+        return(3L)
+      }
+      if (timed) {
+        state$waiting <- proc.time()[[3L]]
+      }
+    } else if (is.logical(task)) {
+      return(if (task) 0L else exit_lost)
+    } else if (proc.time()[[3L]] - state$waiting >= limits$idle) {
+      return(1L)
+    }
+    if (timed && proc.time()[[3L]] - state$started >= limits$wall) {
+      return(2L)
+    }
+  }
+}
+
+# ---- one task: list(is_call, is_everywhere, config, what) ----
+
+# Evaluate it and give its value back; what becomes of an error or an interrupt is a value
+# too. Interrupts are let in by `arm`, and shut out by `finish` and `disarm`. The value goes
+# through no variable, since it may be the missing argument.
+run_task <- function(worker, task) {
+  the$task <- task
+  config <- task[[3L]]
+  calls <- NULL
+  tryCatch(
+    withCallingHandlers(
+      if (!.Call(C_rxd_worker_arm, worker)) {
+        finish_interrupted(worker)
+      } else if (task[[1L]]) {
+        .Call(C_rxd_worker_finish, worker, list(evaluate_call(task[[4L]])), "call", config)
+      } else {
+        task_expression <- task[[4L]][[1L]]
+        task_environment <- task_environment(task[[4L]])
+        .Call(
+          C_rxd_worker_finish, worker,
+          eval(task_expression, task_environment, .GlobalEnv),
+          "value", config
+        )
+      },
+      error = function(e) {
+        .Call(C_rxd_worker_disarm, worker)
+        calls <<- sys.calls()
+      }
+    ),
+    error = function(e) {
+      if (task[[1L]]) { # its client need not know R
+        .Call(C_rxd_worker_fail, worker, conditionMessage(e))
+      } else {
+        finish_failed(worker, e, calls, config)
+      }
+    },
+    interrupt = function(i) {
+      .Call(C_rxd_worker_disarm, worker)
+      finish_interrupted(worker)
+    }
+  )
+  the$task <- NULL
+}
+
+# The arguments, below the global environment, which gets the globals. what:
+# list(expression, arguments, globals).
+task_environment <- function(what) {
+  if (length(what[[3L]])) {
+    list2env(what[[3L]], envir = .GlobalEnv)
+  }
+  list2env(what[[2L]], parent = .GlobalEnv)
+}
+
+evaluate_call <- function(what) {
+  task_expression <- as.call(c(find_callee(what[[1L]]), lapply(what[[2L]], enquote)))
+  task_environment <- .GlobalEnv
+  eval(task_expression, task_environment, .GlobalEnv)
+}
+
+# An error of the task, or of encoding its value. Its fields may hold what cannot be encoded
+# either: then only its text goes.
+finish_failed <- function(worker, condition, calls, config) {
+  error <- error_value(condition, calls)
+  tryCatch(
+    .Call(C_rxd_worker_finish, worker, error, "error", config),
+    error = function(e) .Call(C_rxd_worker_fail, worker, conditionMessage(condition))
+  )
+}
+
+finish_interrupted <- function(worker) {
+  if (the$task[[1L]]) {
+    return(.Call(C_rxd_worker_fail, worker, "interrupted"))
+  }
+  value <- structure("", class = interrupt_class)
+  .Call(C_rxd_worker_finish, worker, value, "error", NULL)
+}
+
+# The function to call, by its name: "pkg::fun", or in the global environment (made by
+# everywhere()).
+find_callee <- function(name) {
+  parts <- strsplit(name, "::", fixed = TRUE)[[1L]]
+  if (length(parts) == 2L) {
+    return(call("::", as.name(parts[[1L]]), as.name(parts[[2L]])))
+  }
+  if (!exists(name, envir = .GlobalEnv, mode = "function", inherits = FALSE)) {
+    stop(sprintf(
+      "there is no function '%s' on this daemon; make it with everywhere(), or name it pkg::fun",
+      name
+    ), call. = FALSE)
+  }
+  as.name(name)
+}
+
+# ---- leaving nothing behind ----
+
+take_snapshot <- function() {
+  list(
+    mark = .Call(C_rxd_globals_mark),
+    names = ls(.GlobalEnv, all.names = TRUE, sorted = FALSE),
+    search = search(),
+    options = options()
+  )
+}
+
+clean_up <- function(snapshot) {
+  if (!.Call(C_rxd_globals_changed, snapshot$mark)) {
+    return(snapshot)
+  }
+  new <- setdiff(ls(.GlobalEnv, all.names = TRUE, sorted = FALSE), snapshot$names)
+  rm(list = setdiff(new, ".Random.seed"), envir = .GlobalEnv)
+  for (name in setdiff(search(), snapshot$search)) {
+    detach(name, character.only = TRUE)
+  }
+  added <- setdiff(names(options()), names(snapshot$options))
+  options(snapshot$options)
+  options(structure(vector("list", length(added)), names = added))
+  snapshot$mark <- .Call(C_rxd_globals_mark)
+  snapshot
+}
+
+#' Is this code running on a daemon?
+#'
+#' @return `TRUE` inside a task, else `FALSE`.
+#' @examples
+#' on_daemon()
+#' @export
+on_daemon <- function() {
+  !is.null(the$task)
+}

@@ -1,0 +1,96 @@
+# Local daemons: processes of this session, see supervise.c.
+
+#' Launch local daemons
+#'
+#' Starts further local daemons for a profile that has been set up with [daemons()].
+#'
+#' @param n how many.
+#' @param ... arguments for [daemon()], instead of those given to [daemons()].
+#' @inheritParams daemons
+#' @return `n`, invisibly.
+#' @examples
+#' \donttest{
+#' daemons(url = local_url())
+#' launch_local(1)
+#' mirai(Sys.getpid())[]
+#' daemons(0)
+#' }
+#' @export
+launch_local <- function(n = 1L, ..., .compute = NULL) {
+  profile <- get_profile(.compute)
+  args <- if (...length()) daemon_args(...) else profile$args
+  launch(profile, as.integer(check_count(n)), args)
+  invisible(n)
+}
+
+#' A local address
+#'
+#' Makes an address for [daemons()] to listen on: a socket in this session's temporary
+#' directory, which only this user can reach.
+#'
+#' @param tcp,port as in mirai; `tcp` is not in this version.
+#' @return An address, character.
+#' @examples
+#' local_url()
+#' @export
+local_url <- function(tcp = FALSE, port = 0) {
+  if (!isFALSE(tcp)) {
+    stop_argument("`tcp` is not available in this version of crossdock")
+  }
+  folder <- tempfile("crossdock-") # 0700, as the broker demands
+  dir.create(folder, mode = "0700")
+  paste0("ipc://", folder, "/broker")
+}
+
+# Only logical and numeric ones go to daemon(), as text.
+daemon_args <- function(...) {
+  dots <- list(...)
+  dots <- dots[vapply(dots, function(x) is.logical(x) || is.numeric(x), NA)]
+  paste(sprintf("%s=%s", names(dots), vapply(dots, deparse1, "")), collapse = ",")
+}
+
+# What a local daemon runs, and its environment: the same libraries, temporary files where
+# this session's end removes them even after a crash, no start file of R's own tests.
+launch <- function(profile, n, args, group = profile$group) {
+  rscript <- file.path(R.home("bin"), "Rscript")
+  command <- c(rscript, "-e", sprintf("crossdock::daemon(%s)", args))
+  environment <- c(
+    paste0("R_LIBS=", paste(.libPaths(), collapse = .Platform$path.sep)),
+    paste0("TMPDIR=", tempdir()),
+    "R_TESTS"
+  )
+  owner <- .Call(C_rxd_session_number, profile$session)
+  .Call(C_rxd_launch, group, command, environment, profile$url, profile$name, owner, n)
+  profile$n <- profile$n + n
+}
+
+# Start them and wait until all are connected.
+start_local <- function(profile, n) {
+  before <- profile_counts(profile)[["workers"]]
+  launch(profile, n, profile$args)
+  repeat {
+    if (profile_counts(profile)[["workers"]] >= before + n) {
+      return(invisible())
+    }
+    check_launched(profile$group)
+    Sys.sleep(0.005)
+  }
+}
+
+# An error with the last words of a daemon that could not start.
+check_launched <- function(group) {
+  found <- .Call(C_rxd_launched, group)
+  if (found[[2L]] > 0L) {
+    tail <- if (nzchar(found[[4L]])) paste0("; its last lines:\n", found[[4L]]) else ""
+    stop_crossdock("system", paste0("a daemon could not start: ", found[[3L]], tail))
+  }
+}
+
+# Asked to end, then killed after a second; waits for their end.
+stop_local <- function(group) {
+  left <- .Call(C_rxd_launched_stop, group, 1)
+  while (left > 0L) {
+    Sys.sleep(0.002)
+    left <- .Call(C_rxd_launched_stop, group, NA_real_)
+  }
+}

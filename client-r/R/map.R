@@ -1,0 +1,207 @@
+#' Map over daemons
+#'
+#' Makes one task for each element of `.x`, and returns at once.
+#'
+#' @param .x a list or vector; or a data frame or matrix, whose rows are then mapped, with the
+#'   columns as arguments.
+#' @param .f the function.
+#' @param ... objects for the daemons' global environments, as in [mirai()].
+#' @param .args a list of further constant arguments of `.f`.
+#' @param .promise as in mirai; not in this version (an error).
+#' @inheritParams mirai
+#' @return A list of tasks of class `mirai_map`, invisibly, with the names of `.x`. `x[]`
+#'   waits for all values. Options can be given: `x[.flat]` makes a vector of them,
+#'   `x[.progress]` shows progress, `x[.stop]` stops at the first error and cancels the rest;
+#'   they combine, `x[.flat, .stop]`.
+#' @examples
+#' \donttest{
+#' daemons(2)
+#' mirai_map(1:3, function(x) x + 1)[.flat]
+#' mirai_map(c(a = 1, b = 2), function(x, y) x * y, .args = list(y = 10))[]
+#' daemons(0)
+#' }
+#' @export
+mirai_map <- function(.x, .f, ..., .args = list(), .promise = NULL, .compute = NULL) {
+  require_daemons(.compute, environment())
+  if (!is.function(.f)) {
+    stop(sprintf("`.f` must be of type function, not %s", typeof(.f)))
+  }
+  if (!is.null(.promise)) {
+    stop("`.promise` is not available in this version of crossdock")
+  }
+  globals <- if (...length()) task_globals(...)
+  route <- task_route(.compute)
+  tasks <- lapply(map_arguments(.x), function(x) {
+    body <- list(map_call, list(.f = .f, .x = x, .args = .args), globals)
+    .Call(C_rxd_submit, route, body, NULL, 0L)
+  })
+  invisible(structure(tasks, class = map_class))
+}
+
+# What each task evaluates.
+map_call <- quote(do.call(.f, c(.x, .args), quote = TRUE))
+
+# Each of many tasks would start daemons of its own.
+check_no_map <- function() {
+  if (on_daemon() && !the$task[[1L]] && identical(the$task[[4L]][[1L]], map_call)) {
+    stop("cannot create local daemons from within mirai map", call. = FALSE)
+  }
+}
+
+# A list with the arguments of each call.
+map_arguments <- function(x) {
+  if (is.data.frame(x)) {
+    rows <- lapply(seq_len(nrow(x)), function(i) lapply(x, `[[`, i))
+    names <- attr(x, "row.names")
+    return(if (is.character(names)) stats::setNames(rows, names) else rows)
+  }
+  if (length(dim(x)) == 2L) {
+    rows <- lapply(seq_len(nrow(x)), function(i) as.list(x[i, ]))
+    return(stats::setNames(rows, rownames(x)))
+  }
+  stats::setNames(lapply(seq_along(x), function(i) list(x[[i]])), names(x))
+}
+
+#' Options for collecting a map
+#'
+#' To be used in the brackets of a [mirai_map()], `x[.flat, .progress]`, or by name in
+#' [collect_mirai()].
+#'
+#' @format Language objects.
+#' @examples
+#' \donttest{
+#' daemons(1)
+#' mirai_map(1:3, identity)[.flat]
+#' daemons(0)
+#' }
+#' @name map_options
+NULL
+
+#' @rdname map_options
+#' @export
+.flat <- quote(.flat)
+
+#' @rdname map_options
+#' @export
+.progress <- quote(.progress)
+
+#' @rdname map_options
+#' @export
+.stop <- quote(.stop)
+
+known_options <- c(".flat", ".progress", ".stop")
+
+# Options by name, from the brackets or from collect_mirai(): list(flat, progress, stop).
+map_options <- function(options) {
+  names <- if (is.null(names(options))) as.character(options) else names(options)
+  for (name in names) {
+    if (!name %in% known_options) {
+      stop(sprintf("value for '%s' not found", name), call. = FALSE)
+    }
+  }
+  progress <- if (".progress" %in% names) {
+    if (is.null(names(options))) list() else as.list(options[[".progress"]])
+  }
+  list(flat = ".flat" %in% names, progress = progress, stop = ".stop" %in% names)
+}
+
+#' @export
+`[.crossdock_map` <- function(x, ...) {
+  chosen <- as.character(substitute(list(...)))[-1L]
+  chosen <- chosen[chosen %in% known_options] # `x["a"]` collects all, as in mirai
+  collect_map(x, map_options(chosen))
+}
+
+# One after the other, each looked at as the options say.
+collect_map <- function(x, options) {
+  if (!options$flat && is.null(options$progress) && !options$stop) {
+    return(collect_mirai(unclass(x)))
+  }
+  bar <- progress_bar(length(x), options$progress)
+  values <- vector("list", length(x))
+  for (i in seq_along(x)) {
+    value <- .Call(C_rxd_task_collect, x[[i]])
+    if (is_error_value(value) && (options$stop || options$flat)) {
+      stop_mirai(unclass(x))
+      bar("failed")
+      stop_map(value, i, names(x))
+    }
+    if (options$flat && i > 1L && typeof(value) != typeof(values[[1L]])) {
+      stop_mirai(unclass(x))
+      stop(sprintf(
+        "cannot flatten outputs of differing type: %s / %s",
+        typeof(values[[1L]]), typeof(value)
+      ), call. = FALSE)
+    }
+    values[i] <- list(value)
+    bar("step")
+  }
+  bar("done")
+  names(values) <- names(x)
+  if (options$flat) unlist(values, recursive = FALSE) else values
+}
+
+# The error of a map, saying where; with cli as it would signal it.
+stop_map <- function(value, index, names) {
+  name <- if (!is.null(names) && nzchar(names[[index]])) names[[index]]
+  if (!requireNamespace("cli", quietly = TRUE) || !requireNamespace("rlang", quietly = TRUE)) {
+    stop(sprintf("In index %d:\n%s", index, value_text(value)), call. = FALSE)
+  }
+  parent <- if (is_mirai_error(value)) {
+    fields <- attributes(value)
+    fields <- fields[!names(fields) %in% c("class", "condition.class", "stack.trace")]
+    structure(class = c("error", "condition"), fields)
+  } else {
+    simpleError(value_text(value))
+  }
+  cli::cli_abort(
+    c(i = "In index: {index}.", i = if (!is.null(name)) "With name: {name}."),
+    location = index, name = name, parent = parent, call = NULL
+  )
+}
+
+value_text <- function(value) {
+  if (is.integer(value)) {
+    sprintf("%d | %s", unclass(value), value_texts[as.character(unclass(value))])
+  } else {
+    as.character(value)
+  }
+}
+
+# A function of "step", "failed" and "done". `args` NULL: no progress is shown.
+progress_bar <- function(total, args) {
+  if (is.null(args)) {
+    return(function(what) NULL)
+  }
+  if (requireNamespace("cli", quietly = TRUE)) {
+    if (length(args) && is.character(args[[1L]]) && is.null(names(args))) {
+      args <- list(name = args[[1L]])
+    }
+    environment <- parent.frame()
+    id <- do.call(cli::cli_progress_bar, c(
+      list(type = "iterator", total = total, auto_terminate = TRUE, .envir = environment), args
+    ))
+    return(function(what) {
+      switch(what,
+        step = cli::cli_progress_update(id = id, .envir = environment),
+        failed = cli::cli_progress_done(id = id, .envir = environment, result = "failed"),
+        cli::cli_progress_done(id = id, .envir = environment)
+      )
+    })
+  }
+  done <- 0L
+  function(what) {
+    done <<- done + (what == "step")
+    cat(sprintf("\r[ %d / %d %s", done, total, strrep(".", done %% 5L)), file = stderr())
+    if (what != "step") {
+      cat("\n", file = stderr())
+    }
+  }
+}
+
+#' @export
+print.crossdock_map <- function(x, ...) {
+  done <- sum(!vapply(unclass(x), unresolved, NA))
+  cat(sprintf("< mirai map [%d/%d] >\n", done, length(x)))
+  invisible(x)
+}

@@ -1,0 +1,102 @@
+#' Evaluate an expression on a daemon
+#'
+#' Sends an expression to a daemon and returns at once an object that will hold its value.
+#'
+#' The expression is evaluated in a new environment made from `.args`, whose parent is the
+#' daemon's global environment. Objects in `...` are assigned to that global environment
+#' first, so that functions sent along find each other there. Nothing else of the calling
+#' environment is visible.
+#'
+#' A task always ends in exactly one outcome. It is the value of the expression, or
+#' * an error of class `miraiError`, when the expression fails;
+#' * an `errorValue`, an integer: 5 timed out, 7 the broker is gone, 19 the daemon was lost
+#'   (it crashed, or `daemons(0)` was called), 20 cancelled by [stop_mirai()].
+#'
+#' Objects that R cannot serialize travel by the serial configuration of the profile, see
+#' [serial_config()].
+#'
+#' Where no daemons were set up, each task starts an R process of its own, which ends after
+#' it.
+#'
+#' @param .expr an expression, often in braces; or the name of a variable that holds one.
+#' @param ... named objects that the expression needs, or one environment with them.
+#' @param .args a named list, or an environment, of further objects, visible to the
+#'   expression only.
+#' @param .timeout in milliseconds, counted from the arrival at the broker; the task then
+#'   ends as `errorValue` 5 and is interrupted. `NULL`: none.
+#' @param .compute name of the compute profile; `NULL`: the current one, see
+#'   [with_daemons()], usually `"default"`.
+#' @return A task, invisibly: an environment of class `mirai`. `m[]` waits for its value;
+#'   `m$data` is the value, or an [unresolved()] one, and never waits.
+#' @seealso [daemons()], [mirai_map()], [everywhere()], [call_task()]
+#' @examples
+#' \donttest{
+#' daemons(1)
+#' m <- mirai(x + y, x = 1, y = 2)
+#' m[]
+#' m <- mirai(stop("no"))
+#' m[]
+#' daemons(0)
+#' }
+#' @export
+mirai <- function(.expr, ..., .args = list(), .timeout = NULL, .compute = NULL) {
+  if (missing(.expr)) {
+    stop("missing expression, perhaps wrap in {}?")
+  }
+  expr <- task_expression(substitute(.expr), parent.frame())
+  globals <- if (...length()) task_globals(...)
+  body <- list(expr, task_args(.args), globals)
+  invisible(submit_task(body, .timeout, .compute))
+}
+
+# A symbol that names an expression stands for it.
+task_expression <- function(expr, frame) {
+  if (is.symbol(expr)) {
+    value <- get0(as.character(expr), envir = frame)
+    return(if (is.language(value)) value else expr)
+  }
+  .Call(C_rxd_strip_srcref, expr)
+}
+
+task_globals <- function(...) {
+  dots <- list(...)
+  names <- names(dots)
+  if (is.null(names) && length(dots) == 1L && is.environment(dots[[1L]])) {
+    dots <- as.list.environment(dots[[1L]], all.names = TRUE)
+    return(dots[names(dots) != ".Random.seed"])
+  }
+  if (is.null(names) || !all(nzchar(names))) {
+    stop_argument(
+      "all `...` arguments must be named, unless supplying an environment",
+      call = sys.call(-1L)
+    )
+  }
+  dots
+}
+
+task_args <- function(args) {
+  if (is.environment(args)) {
+    return(as.list.environment(args, all.names = TRUE))
+  }
+  if (length(args) && (is.null(names(args)) || !all(nzchar(names(args))))) {
+    stop_argument(
+      "all items in `.args` must be named, unless supplying an environment",
+      call = sys.call(-1L)
+    )
+  }
+  if (is.list(args)) args else as.list(args)
+}
+
+submit_task <- function(body, timeout, compute) {
+  route <- task_route(compute)
+  if (is_over(timeout)) {
+    .Call(C_rxd_task_ended, route, 5L)
+  } else {
+    .Call(C_rxd_submit, route, body, timeout, 0L)
+  }
+}
+
+# No time at all: the task has timed out before it began.
+is_over <- function(timeout) {
+  !is.null(timeout) && !is.na(timeout) && as.integer(timeout) == 0L
+}

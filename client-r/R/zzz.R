@@ -1,0 +1,23 @@
+# What happens when the package is loaded and unloaded.
+
+.onLoad <- function(libname, pkgname) {
+  namespace <- parent.env(environment())
+  .Call(C_rxd_attach, namespace)
+  # function() task_value(aio), with the function itself in the call: its environment will be a
+  # task, where only `aio` can be found
+  body <- as.call(list(task_value, as.name("aio")))
+  namespace$task_data <- as.function(list(body), envir = baseenv())
+  reg.finalizer(the, end_session, onexit = TRUE)
+}
+
+.onUnload <- function(libpath) {
+  end_session(the)
+  the$unloaded <- TRUE # the finalizer must not call code that is gone
+  library.dynam.unload("crossdock", libpath)
+}
+
+end_session <- function(the) {
+  if (!isTRUE(the$unloaded)) {
+    .Call(C_rxd_shutdown)
+  }
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/* Every entry point that R calls: X(name, arguments), registered by init.c. */
+#ifndef RXD_CALLS_H
+#define RXD_CALLS_H
+
+#include "rxd.h"
+
+SEXP rxd_session_open(SEXP address, SEXP listen);
+SEXP rxd_session_close(SEXP session);
+SEXP rxd_session_address(SEXP session);
+SEXP rxd_session_number(SEXP session);
+SEXP rxd_session_fault(SEXP session);
+SEXP rxd_session_trim(void);
+SEXP rxd_setup_new(SEXP session, SEXP bytes);
+SEXP rxd_profile_new(SEXP session, SEXP name, SEXP direct);
+SEXP rxd_profile_close(SEXP profile, SEXP code);
+SEXP rxd_profile_count(SEXP profile);
+
+SEXP rxd_submit(SEXP route, SEXP body, SEXP timeout, SEXP parts);
+SEXP rxd_submit_call(SEXP route, SEXP callee, SEXP args, SEXP timeout);
+SEXP rxd_task_ended(SEXP route, SEXP code);
+SEXP rxd_task_data(SEXP pointer);
+SEXP rxd_task_unresolved(SEXP x);
+SEXP rxd_task_wait(SEXP x);
+SEXP rxd_task_collect(SEXP x);
+SEXP rxd_task_race(SEXP tasks);
+SEXP rxd_task_stop(SEXP x);
+
+SEXP rxd_worker_open(SEXP address, SEXP profile);
+SEXP rxd_worker_next(SEXP worker, SEXP timeout);
+SEXP rxd_worker_arm(SEXP worker);
+SEXP rxd_worker_disarm(SEXP worker);
+SEXP rxd_worker_finish(SEXP worker, SEXP value, SEXP is_value, SEXP config);
+SEXP rxd_worker_fail(SEXP worker, SEXP text);
+SEXP rxd_worker_close(SEXP worker);
+SEXP rxd_worker_guard(SEXP is_bound);
+SEXP rxd_globals_mark(void);
+SEXP rxd_globals_changed(SEXP mark);
+
+SEXP rxd_launch(SEXP group,
+                SEXP argv,
+                SEXP env,
+                SEXP url,
+                SEXP profile,
+                SEXP owner,
+                SEXP n);
+SEXP rxd_launched(SEXP group);
+SEXP rxd_launched_stop(SEXP group, SEXP grace);
+
+SEXP rxd_strip_srcref(SEXP expr);
+
+#define RXD_CALLS(X)                                                                     \
+    X(attach, 1)                                                                         \
+    X(shutdown, 0)                                                                       \
+    X(session_open, 2)                                                                   \
+    X(session_close, 1)                                                                  \
+    X(session_address, 1)                                                                \
+    X(session_number, 1)                                                                 \
+    X(session_fault, 1)                                                                  \
+    X(session_trim, 0)                                                                   \
+    X(setup_new, 2)                                                                      \
+    X(profile_new, 3)                                                                    \
+    X(profile_close, 2)                                                                  \
+    X(profile_count, 1)                                                                  \
+    X(submit, 4)                                                                         \
+    X(submit_call, 4)                                                                    \
+    X(task_ended, 2)                                                                     \
+    X(task_data, 1)                                                                      \
+    X(task_unresolved, 1)                                                                \
+    X(task_wait, 1)                                                                      \
+    X(task_collect, 1)                                                                   \
+    X(task_race, 1)                                                                      \
+    X(task_stop, 1)                                                                      \
+    X(worker_open, 2)                                                                    \
+    X(worker_next, 2)                                                                    \
+    X(worker_arm, 1)                                                                     \
+    X(worker_disarm, 1)                                                                  \
+    X(worker_finish, 4)                                                                  \
+    X(worker_fail, 2)                                                                    \
+    X(worker_close, 1)                                                                   \
+    X(worker_guard, 1)                                                                   \
+    X(globals_mark, 0)                                                                   \
+    X(globals_changed, 1)                                                                \
+    X(launch, 7)                                                                         \
+    X(launched, 1)                                                                       \
+    X(launched_stop, 2)                                                                  \
+    X(strip_srcref, 1)
+
+#endif

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/* What the glue between R and libcrossdock shares.
+ *
+ * Rules of external pointers, here and in every file of this folder:
+ * - An external pointer is made first, protected, and given its finalizer; only then is
+ * the C object made and set. So an R error on the way leaks nothing.
+ * - Its tag says what it is. Every entry point asks rxd_pointer(), which gives NULL for a
+ *   pointer that was cleared, or restored from a file.
+ * - Finalizers never raise an error, never wait, and may run inside any R allocation.
+ * - Only the main thread calls R. Threads of ours own plain C data and block all signals.
+ */
+#ifndef RXD_H
+#define RXD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define R_NO_REMAP
+#define STRICT_R_HEADERS
+#include <R.h>
+#include <Rinternals.h>
+
+#include "base/list.h"
+#include "crossdock.h"
+#include "crossdock_broker.h"
+
+/* mirai's codes of outcomes that are not values, as resolved errorValues carry them. */
+enum rxd_code {
+    RXD_CODE_TIMEOUT = 5,
+    RXD_CODE_CLOSED = 7,
+    RXD_CODE_LOST = 19,
+    RXD_CODE_CANCELLED = 20
+};
+
+/* ---- condition.c: errors into R ---- */
+
+/* Raise an R error of class crossdock_error with the sentence in `error`, in the name of
+ * `what` ("cannot reach the broker"), NULL: nothing before it. */
+void rxd_raise(enum xd_err err, const struct xd_error *error, const char *what)
+    __attribute__((noreturn));
+
+/* Give the package's namespace to C: its conditions and constants live there. */
+SEXP rxd_attach(SEXP namespace);
+
+/* The package's own object of that name. */
+SEXP rxd_own(const char *name);
+
+/* An integer of class errorValue. */
+SEXP rxd_error_value(int code);
+
+/* The one unresolved value. */
+SEXP rxd_unresolved(void);
+
+/* ---- pointers ---- */
+
+SEXP rxd_pointer_new(const char *kind, SEXP keeps, void (*finalize)(SEXP pointer));
+void *rxd_pointer(SEXP pointer, const char *kind);
+
+/* ---- wait.c ---- */
+
+/* Between two looks at R's interrupts, in milliseconds. */
+#define RXD_SLICE_MS 200
+
+/* Sleep a slice of at most `ms`, then let R look at interrupts; may jump. */
+void rxd_pause(int ms);
+
+/* ---- session.c ---- */
+
+/* A connection to a broker: the one inside this process, or one dialled. */
+struct rxd_session {
+    struct xd_list link;      /* in the list of all that are open */
+    struct xd_broker *broker; /* of its own; NULL: dialled */
+    struct xd_client *client; /* NULL: closed */
+    char *address;
+    unsigned refs; /* its pointer, and each profile */
+};
+
+/* A compute profile as this session uses it. */
+struct rxd_profile {
+    struct rxd_session *session;
+    struct xd_list open; /* tasks that are not resolved: rxd_task.link */
+    char *name;
+    int closed;     /* 0, or the code that its open tasks got */
+    bool is_direct; /* dispatcher = FALSE */
+    unsigned refs;
+};
+
+/* The profile of a pointer; an R error when it is closed. */
+struct rxd_profile *rxd_profile_open(SEXP pointer);
+void rxd_profile_unref(struct rxd_profile *profile);
+
+/* An R error in a fork of the process that uses crossdock. */
+void rxd_check_process(void);
+
+/* End every session and broker of this process, and its local daemons. Twice is safe; in
+ * a forked child it does nothing. */
+SEXP rxd_shutdown(void);
+
+/* ---- supervise.c ---- */
+
+/* Kill the local daemons that are left and end the thread. */
+void rxd_supervise_end(void);
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* A submitted task as the R session holds it. */
+#ifndef RXD_TASK_H
+#define RXD_TASK_H
+
+#include "rxd.h"
+
+/* One mirai. Several share a future when it is an everywhere-task: each is a part. */
+struct rxd_task {
+    struct xd_list link; /* in profile->open until it is resolved */
+    struct rxd_profile *profile;
+    struct xd_future *future; /* NULL: resolved, its frames were let go of */
+    unsigned *sharers;        /* of the future; NULL: only this one */
+    uint32_t part;
+    int code; /* not 0: resolved with this errorValue, whatever the broker says */
+    bool is_decoding;
+};
+
+/* Is there an outcome? NULL counts as done. */
+bool rxd_task_is_done(const struct rxd_task *task);
+
+/* Resolve with that code now; the task itself is cancelled. */
+void rxd_task_end(struct rxd_task *task, int code);
+
+/* The setup of a pointer made by rxd_setup_new; NULL for anything else (session.c). */
+struct xd_setup *rxd_setup_of(SEXP pointer);
+
+#endif

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/* Sleeping so that R stays interruptible. */
+#include <poll.h>
+
+#include "rxd.h"
+
+void rxd_pause(int ms)
+{
+    (void)poll(NULL, 0, ms < RXD_SLICE_MS ? ms : RXD_SLICE_MS); /* a signal ends it */
+    R_CheckUserInterrupt();
+}

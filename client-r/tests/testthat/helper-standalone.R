@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: MIT
+# The programs of the tree: tests/run says where they are, in the environment.
+
+skip_without_programs <- function() {
+  for (name in c("BROKER", "WORKER")) {
+    variable <- paste0("CROSSDOCK_", name, "_PROGRAM")
+    testthat::skip_if_not(nzchar(Sys.getenv(variable)), paste(variable, "names no program"))
+  }
+}
+
+# A broker of its own process: the process, with its address.
+start_broker <- function(frame = parent.frame()) {
+  folder <- tempfile("b-")
+  dir.create(folder, mode = "0700")
+  url <- paste0("ipc://", folder, "/broker")
+  broker <- start_program(Sys.getenv("CROSSDOCK_BROKER_PROGRAM"), c("-q", "-l", url), frame = frame)
+  broker$url <- url
+  if (!eventually(says(broker, "ready address="))) {
+    stop(paste(output_of(broker), collapse = "\n"))
+  }
+  broker
+}
+
+# crossdock-worker with R daemons, or with the options for another kind.
+start_worker <- function(
+  url, profile, slots = 1, code = "crossdock::daemon()",
+  args = c("--", rscript(), "-e", code), env = character(), frame = parent.frame()
+) {
+  options <- c("--url", url, "--profile", profile, "--slots", slots, "--grace", 2)
+  program <- Sys.getenv("CROSSDOCK_WORKER_PROGRAM")
+  start_program(program, c(options, args), r_environment(env), frame)
+}
+
+has_workers <- function(profile, n) eventually(connections(profile) == n)

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: MIT
+# Setting daemons up and ending them: arguments, profiles, status.
+
+test_that("without daemons", {
+  expect_false(daemons_set())
+  expect_identical(status(), list(connections = 0L, daemons = 0L))
+  expect_null(info())
+  expect_identical(as.logical(daemons(0)), FALSE)
+  expect_false(withVisible(daemons(0))$visible)
+  expect_error(daemons(), "argument \"n\" is missing, with no default", fixed = TRUE)
+  needed <- "daemons must be set to use this function"
+  expect_error(launch_local(1), needed, fixed = TRUE)
+})
+
+test_that("wrong arguments are told in mirai's words, in the name of daemons()", {
+  told <- function(code, text) {
+    error <- tryCatch(code, error = identity)
+    expect_identical(conditionMessage(error), text)
+    expect_identical(as.character(conditionCall(error)[[1]]), "daemons")
+  }
+  told(daemons("url"), "`n` must be numeric, did you mean to provide `url`?")
+  told(daemons(-1), "the number of daemons must be zero or greater")
+  told(daemons(url = 1), "`url` must be of type character, not double")
+  told(daemons(1, dispatcher = NA), "`dispatcher` must be TRUE or FALSE")
+  told(daemons(1, sync = TRUE), "`sync` is not available in this version of crossdock")
+  expect_error(daemons(1, serial = 5), "serial_config()", fixed = TRUE)
+  expect_error(daemon("URL"), "address", class = "crossdock_error")
+  expect_false(daemons_set())
+})
+
+test_that("require_daemons() says what to do", {
+  expect_error(require_daemons(), "No daemons set.", fixed = TRUE)
+  expect_error(require_daemons(), "daemons(6)", fixed = TRUE)
+  expect_error(
+    require_daemons("gpu"), "No daemons set for the 'gpu' compute profile.",
+    fixed = TRUE
+  )
+  expect_error(require_daemons("gpu"), "daemons(6, .compute = \"gpu\")", fixed = TRUE)
+  expect_error(with_daemons("gpu", 1), "No daemons set", fixed = TRUE)
+  expect_error(local_daemons("gpu"), "No daemons set", fixed = TRUE)
+})
+
+test_that("daemons(n) returns when all are connected, and status() tells", {
+  set <- withVisible(use_daemons(2))
+  expect_false(set$visible)
+  expect_identical(class(set$value), c("crossdock_daemons", "miraiDaemons", "default"))
+  expect_identical(printed(set$value), "[1] TRUE")
+  expect_true(require_daemons())
+  found <- status()
+  expect_identical(found$connections, 2L)
+  expect_type(found$daemons, "character")
+  expect_identical(found$mirai, c(awaiting = 0L, executing = 0L, completed = 0L))
+  expect_identical(
+    info(),
+    c(connections = 2L, cumulative = 2L, awaiting = 0L, executing = 0L, completed = 0L)
+  )
+  gate <- new_gate()
+  tasks <- lapply(1:5, function(i) mirai(wait_at(path), wait_at = wait_at, path = gate$path))
+  expect_true(eventually(identical(
+    status()$mirai, c(awaiting = 3L, executing = 2L, completed = 0L)
+  )))
+  pids <- local({
+    gate$open()
+    unique(unlist(collect_mirai(tasks)))
+  })
+  stop_mirai(mirai(Sys.sleep(60)))
+  expect_true(eventually(info()[["completed"]] == 6L)) # a cancelled one counts
+  daemons(0)
+  expect_true(eventually(!any(is_alive(pids))))
+})
+
+test_that("daemons(0) ends open tasks as 19, whether they run or wait", {
+  use_daemons(1)
+  gate <- new_gate()
+  running <- mirai(wait_at(path), wait_at = wait_at, path = gate$path)
+  expect_true(eventually(gate$is_entered()))
+  waiting <- mirai(1)
+  done <- call_mirai(mirai(1, .timeout = 0))
+  daemons(0)
+  expect_true(running$data == 19L && waiting$data == 19L && done$data == 5L)
+  expect_identical(unclass(collect_mirai(list(running))[[1]])[[1]], 19L)
+  expect_false(stop_mirai(waiting))
+})
+
+test_that("setting daemons anew replaces them, and ends open tasks as 19", {
+  use_daemons(1)
+  old <- mirai(Sys.getpid())[]
+  open <- mirai(Sys.sleep(60))
+  daemons(1)
+  expect_true(open$data == 19L)
+  expect_false(mirai(Sys.getpid())[] == old)
+  expect_false(is_alive(old))
+})
+
+test_that("profiles have daemons and queues of their own", {
+  use_daemons(1)
+  use_daemons(1, .compute = "other")
+  gate <- new_gate()
+  busy <- mirai(wait_at(path), wait_at = wait_at, path = gate$path)
+  expect_true(eventually(gate$is_entered()))
+  there <- mirai(Sys.getpid(), .compute = "other")[]
+  expect_identical(mirai_map(1:3, identity, .compute = "other")[.flat], 1:3)
+  expect_identical(with_daemons("other", mirai(Sys.getpid())[]), there)
+  in_function <- function() {
+    local_daemons("other")
+    mirai(Sys.getpid())[]
+  }
+  expect_identical(in_function(), there)
+  expect_true(daemons_set("other") && !daemons_set("third"))
+  expect_error(mirai(1, .compute = "third"), "'other'", fixed = TRUE)
+  gate$open()
+  expect_false(busy[] == there)
+  daemons(0, .compute = "other")
+  expect_false(is_alive(there))
+  expect_true(is_alive(busy$data))
+})
+
+test_that("with() sets, uses and ends", {
+  pid <- with(daemons(1, .compute = "short"), {
+    expect_identical(info()[["connections"]], 1L)
+    mirai(Sys.getpid())[]
+  })
+  expect_false(daemons_set("short"))
+  expect_true(eventually(!is_alive(pid)))
+})

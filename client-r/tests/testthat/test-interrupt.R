@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: MIT
+# Ctrl-C in every wait: within half a second, and the session can be used after it.
+
+# Runs in a process of its own, which is sent SIGINT while it waits.
+interrupts <- quote({
+  stamp <- tempfile()
+  strike <- function(after) {
+    order <- "(sleep %.2f; date +%%s.%%N >%s; kill -INT %d) >/dev/null 2>&1 &"
+    system(sprintf(order, after, stamp, Sys.getpid()))
+  }
+  # Seconds from the signal to the handler; NA: the wait ended by itself.
+  interrupted <- function(wait, after, prepare) {
+    ended <- FALSE
+    prepare()
+    strike(after)
+    tryCatch(
+      {
+        wait()
+        ended <- TRUE
+        Sys.sleep(after + 2)
+      },
+      interrupt = function(i) {
+        if (ended) NA else as.double(Sys.time()) - as.double(readLines(stamp))
+      }
+    )
+  }
+  # The machine may be slow at the wrong moment: one of three in time will do.
+  check <- function(
+    name, wait, after = 0.3, use = function() mirai("on")[], prepare = function() NULL
+  ) {
+    seconds <- NULL
+    for (attempt in 1:3) {
+      seconds <- c(seconds, interrupted(wait, after, prepare))
+      if (any(seconds < 0.5, na.rm = TRUE)) break
+    }
+    usable <- tryCatch(identical(use(), "on"), error = function(e) conditionMessage(e))
+    cat(sprintf("%s: in time %s, usable %s\n", name, any(seconds < 0.5, na.rm = TRUE), usable))
+    if (!any(seconds < 0.5, na.rm = TRUE)) cat("#", name, seconds, "\n")
+  }
+  forever <- function() mirai(Sys.sleep(60))
+  many <- function() mirai_map(1:2, function(x) Sys.sleep(60))
+  # The task that was waited for is not harmed; it is stopped to make room.
+  wait_for <- function(make, wait) {
+    function() {
+      m <- make()
+      on.exit(stop_mirai(m))
+      wait(m)
+    }
+  }
+
+  daemons(2)
+  check("m[]", wait_for(forever, function(m) m[]))
+  check("call_mirai", wait_for(forever, call_mirai))
+  check("collect list", wait_for(function() list(forever(), forever()), collect_mirai))
+  check("race_mirai", wait_for(function() list(forever(), forever()), race_mirai))
+  check("map[]", wait_for(many, function(m) m[]))
+  check("map[.flat]", wait_for(many, function(m) m[.flat]))
+  check("map[.stop]", wait_for(many, function(m) m[.stop]))
+  check("map[.progress]", wait_for(many, function(m) suppressMessages(m[.progress])))
+  check("everywhere", wait_for(function() everywhere(Sys.sleep(60)), function(m) m[]))
+  m <- mirai({
+    Sys.sleep(1)
+    "unharmed"
+  })
+  check("own task", function() m[], 0.2, function() if (m[] == "unharmed") "on")
+  daemons(0)
+
+  set <- function() {
+    daemons(1)
+    on.exit(daemons(0))
+    mirai("on")[]
+  }
+  check("daemons(n)", function() daemons(8), 0.15, function() {
+    if (daemons_set()) "still set" else set()
+  })
+  # A daemon that does not want to end is killed after a second.
+  pid <- NULL
+  stubborn <- function() {
+    daemons(1)
+    pid <<- mirai(Sys.getpid())[]
+    mark <- tempfile()
+    mirai(repeat tryCatch(if (file.create(mark)) Sys.sleep(60), interrupt = identity), mark = mark)
+    while (!file.exists(mark)) Sys.sleep(0.01)
+  }
+  check("daemons(0)", function() daemons(0), 0.2, prepare = stubborn, use = function() {
+    for (i in 1:500) if (tools::pskill(pid, 0)) Sys.sleep(0.01)
+    if (daemons_set() || tools::pskill(pid, 0)) "still there" else set()
+  })
+  check("broker that is not there", function() {
+    daemons(broker = paste0("ipc://", tempfile()))
+    stop("connected?")
+  }, 0.1, set)
+  check("ephemeral", wait_for(forever, function(m) m[]), 0.3, function() mirai("on")[])
+  cat("end\n")
+})
+
+test_that("every wait can be interrupted", {
+  output <- run_r(interrupts)
+  lines <- grep(": in time", output, value = TRUE)
+  failed <- output[!grepl("in time TRUE, usable TRUE|^end$", output)]
+  expect_identical(failed, character())
+  expect_length(lines, 14)
+  expect_true("end" %in% output)
+})

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: MIT
+# Other ways to have daemons: bound without dispatcher, listening, daemons with limits.
+
+test_that("without dispatcher tasks are bound in turn, and mirai's reporting holds", {
+  use_daemons(2, dispatcher = FALSE)
+  expect_identical(info()[["connections"]], 2L)
+  expect_true(all(is.na(info()[-1])))
+  expect_named(status(), c("connections", "daemons"))
+  gate <- new_gate()
+  tasks <- lapply(1:4, function(i) mirai(wait_at(path), wait_at = wait_at, path = gate$path))
+  stopped <- mirai(Sys.sleep(60))
+  expect_false(stop_mirai(stopped))
+  expect_true(stopped$data == 20L)
+  gate$open()
+  expect_identical(as.vector(table(unlist(collect_mirai(tasks)))), c(2L, 2L))
+  open <- mirai(Sys.sleep(60))
+  daemons(0)
+  expect_true(open$data == 19L)
+})
+
+test_that("without dispatcher, tasks that never met a daemon end as 7", {
+  use_daemons(url = local_url(), dispatcher = FALSE)
+  m <- mirai(1)
+  daemons(0)
+  expect_true(m$data == 7L)
+})
+
+test_that("a session listens, daemons are launched or come by themselves", {
+  url <- local_url()
+  use_daemons(url = url)
+  expect_identical(status()$daemons, url)
+  expect_identical(connections(), 0L)
+  m <- mirai(Sys.getpid())
+  expect_identical(launch_local(1), 1)
+  first <- m[]
+  own <- start_r(bquote(quit(status = 10L + daemon(.(url), maxtasks = 2))))
+  expect_true(eventually(connections() == 2L))
+  pids <- unlist(everywhere(Sys.getpid())[])
+  expect_setequal(pids, c(first, own$pid))
+  # it leaves after its second task, and takes no third one with it
+  values <- mirai_map(1:40, function(i) c(i, Sys.getpid()))[]
+  expect_identical(vapply(values, `[[`, 0L, 1), 1:40)
+  expect_true(eventually(connections() == 1L))
+  expect_lte(sum(vapply(values, `[[`, 0L, 2) == own$pid), 1)
+  expect_true(eventually(!is_alive(own$pid)))
+  expect_identical(info()[["cumulative"]], 2L)
+})
+
+test_that("daemon() returns the reason of its end", {
+  url <- local_url()
+  use_daemons(url = url)
+  here <- environment()
+  code <- function(...) {
+    call <- bquote(cat("code", daemon(.(url), ..(list(...))), "\n"), splice = TRUE)
+    start_r(call, frame = here)
+  }
+  idle <- code(idletime = 100)
+  wall <- code(walltime = 100)
+  tasks <- code(maxtasks = 1)
+  expect_true(eventually(says(idle, "code 1")))
+  expect_true(eventually(says(wall, "code 2")))
+  expect_identical(mirai("on")[], "on")
+  expect_true(eventually(says(tasks, "code 3")))
+  stays <- code()
+  expect_true(eventually(connections() == 1L))
+  daemons(0)
+  expect_true(eventually(says(stays, "code 0")))
+})
+
+test_that("limits given to daemons() hold for its daemons, and are not crashes", {
+  use_daemons(1, maxtasks = 1)
+  expect_identical(mirai("on")[], "on")
+  expect_true(eventually(connections() == 0L))
+  launch_local(1, maxtasks = 2)
+  expect_identical(collect_mirai(list(mirai(1), mirai(2))), list(1, 2))
+  expect_true(eventually(connections() == 0L))
+  expect_identical(info()[["cumulative"]], 2L)
+})
