@@ -81,7 +81,7 @@ daemons <- function(
   profile <- new_profile(name, url, broker, dispatcher, serial, args)
   ready <- FALSE
   on.exit(if (!ready) reset_profile(name))
-  if (n > 0) {
+  if (n > 0 && is.null(url)) { # who listens waits for others
     start_local(profile, as.integer(n))
   }
   ready <- TRUE

@@ -77,10 +77,10 @@ start_local <- function(profile, n) {
   }
 }
 
-# An error with the last words of a daemon that could not start.
+# An error with the last words of a daemon that could not start, or crashes again and again.
 check_launched <- function(group) {
   found <- .Call(C_rxd_launched, group)
-  if (found[[2L]] > 0L) {
+  if (found[[2L]] > 0L || found[[5L]] >= 3L) {
     tail <- if (nzchar(found[[4L]])) paste0("; its last lines:\n", found[[4L]]) else ""
     stop_crossdock("system", paste0("a daemon could not start: ", found[[3L]], tail))
   }

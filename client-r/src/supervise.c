@@ -29,6 +29,7 @@ struct slot {
     char lines[LINES_KEPT][LINE_SIZE];
     unsigned line_count; /* all there ever were; the last ones are kept */
     char reason[160];
+    uint32_t crashes; /* in a row */
 };
 
 static struct {
@@ -81,6 +82,7 @@ static void on_notice(void *context, const struct xdw_notice *notice)
     if (slot == NULL) {
         return;
     }
+    slot->crashes = notice->crashes;
     if (notice->state == XDW_FAILED) {
         (void)snprintf(slot->reason, sizeof slot->reason, "%s", notice->text);
     } else if (notice->end.how == XDW_END_EXIT) {
@@ -294,6 +296,7 @@ static SEXP tail_of(const struct slot *slot)
 /* What is kept for R, copied under the lock. */
 struct survey {
     int alive, over;
+    uint32_t crashes;  /* of the worst */
     struct slot ended; /* one that ended, if `over` */
 };
 
@@ -310,6 +313,8 @@ static struct survey survey(int group)
         if (state == XDW_FINISHED || state == XDW_FAILED || state == XDW_BACKOFF) {
             out.ended = fleet.slots[i];
         }
+        out.crashes =
+            fleet.slots[i].crashes > out.crashes ? fleet.slots[i].crashes : out.crashes;
         if (state == XDW_FINISHED || state == XDW_FAILED) {
             out.over++;
         } else {
@@ -320,15 +325,17 @@ static struct survey survey(int group)
     return out;
 }
 
-/* list(alive, over, reason, tail): how many of the group's processes run or will, how
- * many ended for good; why one ended (or crashed), and what it said last. */
+/* list(alive, over, reason, tail, crashes): how many of the group's processes run or
+ * will, how many ended for good; why one ended (or crashed), and what it said last; how
+ * often one crashed in a row. */
 SEXP rxd_launched(SEXP group)
 {
     struct survey found = survey(Rf_asInteger(group));
-    SEXP out = PROTECT(Rf_allocVector(VECSXP, 4));
+    SEXP out = PROTECT(Rf_allocVector(VECSXP, 5));
     SET_VECTOR_ELT(out, 0, Rf_ScalarInteger(found.alive));
     SET_VECTOR_ELT(out, 1, Rf_ScalarInteger(found.over));
     SET_VECTOR_ELT(out, 2, Rf_mkString(found.ended.reason));
+    SET_VECTOR_ELT(out, 4, Rf_ScalarInteger((int)found.crashes));
     SET_VECTOR_ELT(out, 3, Rf_ScalarString(PROTECT(tail_of(&found.ended))));
     UNPROTECT(2);
     return out;

@@ -19,6 +19,9 @@ SIDES = {
     "beanstalkd": "bin/beanstalk_side",
     "gearmand": "bin/gearman_side",
     "dask": os.environ.get("DASK_PYTHON", "python3") + " dask_side.py",
+    "crossdock_r": R + "crossdock",
+    "crossdock_direct": R + "crossdock_direct",
+    "crossdock_map": R + "crossdock_map",
     "mirai": R + "mirai",
     "mirai_direct": R + "mirai_direct",
     "mirai_tcp": R + "mirai_tcp",
@@ -35,7 +38,7 @@ SIDES = {
 ZMQ = ["zmq_ipc", "zmq_tcp"]
 CREDIT = ["zmq_ipc_credit16", "zmq_tcp_credit16", "zmq_ipc_credit256", "zmq_tcp_credit256"]
 DIRECT = ["zmq_direct_ipc", "zmq_direct_tcp"]
-MIRAI = ["mirai", "mirai_direct", "mirai_tcp"]
+MIRAI = ["crossdock_r", "crossdock_direct", "mirai", "mirai_direct", "mirai_tcp"]
 MB = 1000000
 
 # name -> (workload, workers, n, size, reference side, sides, n of a slower side)
@@ -43,7 +46,7 @@ CELLS = {}
 for w in (1, 2, 4):
     CELLS[f"A-c-{w}w"] = ("A", w, 200000, 0, "zmq_ipc_credit256", ["crossdock"] + ZMQ + CREDIT + ["nats", "beanstalkd", "gearmand"]
                           + (DIRECT if w == 1 else []), {})
-    CELLS[f"A-r-{w}w"] = ("A", w, 10000, 0, "mirai", MIRAI + ["mirai_map", "clustermq", "clustermq_chunk", "future_ms",
+    CELLS[f"A-r-{w}w"] = ("A", w, 10000, 0, "mirai", MIRAI + ["crossdock_map", "mirai_map", "clustermq", "clustermq_chunk", "future_ms",
                           "future_ms_fast", "future_mirai", "future_mirai_fast", "crew", "dask"],
                           {"future_ms": 100, "future_ms_fast": 400, "future_mirai": 60, "future_mirai_fast": 1000, "crew": 3000, "dask": 3000})
 CELLS["B-c"] = ("B", 1, 20000, 0, "zmq_ipc", ["crossdock"] + ZMQ + DIRECT + ["nats", "beanstalkd", "gearmand"], {})
@@ -55,9 +58,10 @@ for kind, wl in (("raw", "C"), ("dbl", "Cd")):
     CELLS[f"C-r-1MB-{kind}"] = (wl, 1, 200, MB, "mirai", MIRAI + ["clustermq", "future_ms", "future_mirai"], {})
     CELLS[f"C-r-100MB-{kind}"] = (wl, 1, 5, 100 * MB, "mirai", MIRAI + ["clustermq", "future_ms", "future_mirai"], {})
 CELLS["D-c"] = ("D", 4, 2000, 0, "zmq_ipc", ["crossdock"] + ZMQ + ["zmq_tcp_credit16", "nats", "beanstalkd"], {})
-CELLS["D-r"] = ("D", 4, 2000, 0, "mirai", ["mirai", "mirai_direct", "future_mirai_fast", "dask"], {})
-CELLS["D0-r"] = ("D0", 4, 2000, 0, "mirai", ["mirai", "mirai_direct", "clustermq", "clustermq_chunk", "future_mirai_fast"], {})
+CELLS["D-r"] = ("D", 4, 2000, 0, "mirai", ["crossdock_r", "crossdock_direct", "mirai", "mirai_direct", "future_mirai_fast", "dask"], {})
+CELLS["D0-r"] = ("D0", 4, 2000, 0, "mirai", ["crossdock_r", "crossdock_direct", "mirai", "mirai_direct", "clustermq", "clustermq_chunk", "future_mirai_fast"], {})
 for k in (100, 1000):
     CELLS[f"E-{k}"] = ("E", 2, 20000, k, "zmq_ipc", ["crossdock", "zmq_ipc", "zmq_tcp", "zmq_tcp_credit16", "nats"], {})
 CELLS["F-1e5"] = ("F", 1, 100000, 1000, "zmq_ipc", ["crossdock", "zmq_ipc", "zmq_tcp", "beanstalkd", "gearmand", "mirai"], {})
+CELLS["F-r-1e5"] = ("F", 1, 100000, 1000, "mirai", ["crossdock_r", "mirai"], {})
 CELLS["F-1e6"] = ("F", 1, 1000000, 1000, "zmq_ipc", ["crossdock", "zmq_ipc", "zmq_tcp", "beanstalkd", "mirai"], {})

@@ -123,3 +123,16 @@ test_that("with() sets, uses and ends", {
   expect_false(daemons_set("short"))
   expect_true(eventually(!is_alive(pid)))
 })
+
+test_that("a daemon that cannot start says why, and nothing is set", {
+  profile <- tempfile(fileext = ".R")
+  writeLines('message("the licence has run out"); quit("no", status = 5)', profile)
+  old <- Sys.getenv("R_PROFILE_USER", NA)
+  Sys.setenv(R_PROFILE_USER = profile)
+  on.exit(if (is.na(old)) Sys.unsetenv("R_PROFILE_USER") else Sys.setenv(R_PROFILE_USER = old))
+  error <- tryCatch(daemons(2), error = identity)
+  expect_s3_class(error, "crossdock_error")
+  expect_match(conditionMessage(error), "exit code 5", fixed = TRUE)
+  expect_match(conditionMessage(error), "the licence has run out", fixed = TRUE)
+  expect_false(daemons_set())
+})
