@@ -500,7 +500,9 @@ Test(worker, leaving_hands_back_what_has_not_begun)
     fake_expect(fake, XD_KIND_RECALLED, &msg);
     cr_assert_eq(msg.ids.count, 3);
     xd_msg_clear(&msg);
-    fake_expect(fake, XD_KIND_RECALLED, &msg); /* "no more": said once, also with nothing */
+    fake_expect(fake,
+                XD_KIND_RECALLED,
+                &msg); /* "no more": said once, also with nothing */
     cr_assert_eq(msg.ids.count, 0);
     xd_msg_clear(&msg);
     cr_assert(xd_worker_core_is_quiet(core));
