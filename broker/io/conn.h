@@ -44,7 +44,7 @@ struct xdb_conn {
     char principal[XDB_PRINCIPAL_MAX];
     unsigned bad; /* malformed messages since `bad_since` */
     xd_time bad_since;
-    bool is_dead;   /* process known to be gone: no proof by the route needed */
+    bool is_dead;   /* its process is gone: after a moment that is proof enough */
     unsigned tries; /* checks that found it reachable after all */
 };
 

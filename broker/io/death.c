@@ -15,6 +15,10 @@
 /* The loop checks once a millisecond; a closed connection loses its route within a few.
  */
 #define TRIES_MAX 200
+/* A process has ended, and its connection is still there: what it sent last may not have
+ * been read by libzmq so far. Afterwards somebody else holds the descriptor (a forked
+ * grandchild). */
+#define TRIES_OF_THE_DEAD 50
 
 enum xd_err xdb_death_watch(struct xdb_server *server, enum xdb_socket which)
 {
@@ -95,6 +99,7 @@ static void read_pidfds(struct xdb_server *server)
         struct xdb_conn *conn = peer->lanes[XD_LANE_CONTROL];
         if (conn != NULL) {
             conn->is_dead = true;
+            conn->tries = 0;
             xdb_conn_check(&server->conns, conn);
         }
     }
@@ -189,7 +194,8 @@ void xdb_death_check(struct xdb_server *server)
         bool drained = conn->embed != NULL || server->drained[conn->key.socket];
         if (!drained) {
             xdb_conn_check(&server->conns, conn);
-        } else if (conn->is_dead || !is_reachable(server, conn)) {
+        } else if (!is_reachable(server, conn) ||
+                   (conn->is_dead && conn->tries >= TRIES_OF_THE_DEAD)) {
             conn_end(server, conn);
         } else if (++conn->tries < TRIES_MAX) {
             xdb_conn_check(&server->conns, conn);

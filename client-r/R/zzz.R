@@ -1,5 +1,8 @@
 # What happens when the package is loaded and unloaded.
 
+# The name that a task's `data` function finds in its task.
+utils::globalVariables("aio")
+
 .onLoad <- function(libname, pkgname) {
   namespace <- parent.env(environment())
   .Call(C_rxd_attach, namespace)
