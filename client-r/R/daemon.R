@@ -116,7 +116,9 @@ serve_on <- function(worker, limits, cleanup, state) {
     task <- .Call(C_rxd_worker_next, worker, wait)
     if (is.list(task)) {
       run_task(worker, task)
-      state$snapshot <- if (task[[2L]] || !cleanup) take_snapshot() else clean_up(state$snapshot)
+      if (cleanup) { # what everywhere() made stays
+        state$snapshot <- if (task[[2L]]) take_snapshot() else clean_up(state$snapshot)
+      }
       state$done <- state$done + 1L
       if (state$done >= limits$tasks) {
         return(3L)
