@@ -1,6 +1,6 @@
 # Compute profiles. A profile is an environment:
 #   name, pointer (C's), session (C's), address (key in the$sessions), group (of its local
-#   daemons), n, dispatcher, args (of daemon(), as text), url, serial (what the user gave:
+#   daemons), dispatcher, args (of daemon(), as text), url, serial (what the user gave:
 #   NULL means whatever register_serial() knows), config (in force), route (see C's task.c).
 
 #' Set daemons up, or end them
@@ -161,7 +161,16 @@ get_profile <- function(compute) {
 }
 
 new_profile <- function(name, url, broker, dispatcher, serial, args) {
-  address <- session_key(url, broker)
+  profile <- make_profile(name, session_key(url, broker), dispatcher)
+  profile$serial <- serial
+  profile$args <- args
+  profile$base <- .Call(C_rxd_profile_count, profile$pointer)
+  the$profiles[[name]] <- profile
+  profile
+}
+
+# What each needs: a session, its place with the broker, a group for its daemons.
+make_profile <- function(name, address, dispatcher) {
   session <- open_session(address)
   profile <- new.env(parent = emptyenv())
   profile$name <- name
@@ -170,12 +179,7 @@ new_profile <- function(name, url, broker, dispatcher, serial, args) {
   profile$pointer <- .Call(C_rxd_profile_new, session, name, !dispatcher)
   profile$url <- .Call(C_rxd_session_address, session)
   profile$dispatcher <- dispatcher
-  profile$serial <- serial
-  profile$args <- args
-  profile$n <- 0L
-  profile$base <- .Call(C_rxd_profile_count, profile$pointer)
   the$groups <- profile$group <- the$groups + 1L
-  the$profiles[[name]] <- profile
   profile
 }
 

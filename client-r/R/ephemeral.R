@@ -16,16 +16,7 @@ ephemeral_profile <- function(name) {
 }
 
 new_ephemeral <- function() {
-  the$groups <- group <- the$groups + 1L
-  session <- open_session("")
-  profile <- new.env(parent = emptyenv())
-  profile$name <- sprintf(".ephemeral-%d", group)
-  profile$session <- session
-  profile$address <- ""
-  profile$pointer <- .Call(C_rxd_profile_new, session, profile$name, FALSE)
-  profile$url <- .Call(C_rxd_session_address, session)
-  profile$n <- 0L
-  profile$group <- group
+  profile <- make_profile(sprintf(".ephemeral-%d", the$groups + 1L), "", TRUE)
   the$ephemeral <- c(the$ephemeral, list(profile))
   profile
 }

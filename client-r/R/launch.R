@@ -51,7 +51,7 @@ daemon_args <- function(...) {
 
 # What a local daemon runs, and its environment: the same libraries, temporary files where
 # this session's end removes them even after a crash, no start file of R's own tests.
-launch <- function(profile, n, args, group = profile$group) {
+launch <- function(profile, n, args) {
   rscript <- file.path(R.home("bin"), "Rscript")
   command <- c(rscript, "-e", sprintf("crossdock::daemon(%s)", args))
   environment <- c(
@@ -60,8 +60,7 @@ launch <- function(profile, n, args, group = profile$group) {
     "R_TESTS"
   )
   owner <- .Call(C_rxd_session_number, profile$session)
-  .Call(C_rxd_launch, group, command, environment, profile$url, profile$name, owner, n)
-  profile$n <- profile$n + n
+  .Call(C_rxd_launch, profile$group, command, environment, profile$url, profile$name, owner, n)
 }
 
 # Start them and wait until all are connected.

@@ -10,16 +10,6 @@
 #define RAW_TAG "raw"
 #define TEXT_TAG "text"
 
-SEXP rxd_call_raw(const struct xd_bytes *bytes)
-{
-    SEXP raw = PROTECT(Rf_allocVector(RAWSXP, (R_xlen_t)bytes->size));
-    if (bytes->size > 0) {
-        memcpy(RAW(raw), bytes->data, bytes->size);
-    }
-    UNPROTECT(1);
-    return raw;
-}
-
 /* ---- to frames ---- */
 
 static void check_memory(enum xd_err err)
@@ -95,7 +85,7 @@ void rxd_call_encode(SEXP parcel, SEXP args, SEXP config, const char *side)
 static SEXP text_of(const struct xd_bytes *bytes)
 {
     if (bytes->size > INT32_MAX || memchr(bytes->data, 0, bytes->size) != NULL) {
-        return rxd_call_raw(bytes); /* no R string can hold it */
+        return rxd_raw(bytes->data, bytes->size); /* no R string can hold it */
     }
     SEXP text =
         PROTECT(Rf_mkCharLenCE((const char *)bytes->data, (int)bytes->size, CE_UTF8));
@@ -110,7 +100,7 @@ static SEXP decode_bytes(const char *tag,
                          const char *side)
 {
     if (strcmp(tag, RAW_TAG) == 0) {
-        return rxd_call_raw(bytes);
+        return rxd_raw(bytes->data, bytes->size);
     }
     if (strcmp(tag, TEXT_TAG) == 0) {
         return text_of(bytes);

@@ -20,7 +20,4 @@ SEXP rxd_call_decode(const char *callee,
 /* The value of a call: that of its one frame, NULL for none, else a list of them. */
 SEXP rxd_call_value(const struct xd_frame *frames, size_t count, SEXP config);
 
-/* The bytes as a raw vector. */
-SEXP rxd_call_raw(const struct xd_bytes *bytes);
-
 #endif

@@ -242,10 +242,7 @@ SEXP rxd_object_decode(SEXP config,
 {
     int entry = entry_of(config, tag);
     bool is_vec = entry >= 0 && rxd_config_is_vec(config, entry), failed = false;
-    SEXP raw = PROTECT(Rf_allocVector(RAWSXP, (R_xlen_t)bytes->size));
-    if (bytes->size > 0) {
-        memcpy(RAW(raw), bytes->data, bytes->size);
-    }
+    SEXP raw = PROTECT(rxd_raw(bytes->data, bytes->size));
     SEXP value = rxd_codec_decode(config, tag, raw, is_vec ? 1 : 0, side, &failed);
     UNPROTECT(1);
     return is_vec && !failed ? VECTOR_ELT(value, 0) : value;

@@ -146,13 +146,8 @@ SEXP rxd_worker_guard(SEXP life_fd)
     struct sigaction action = {.sa_handler = on_terminate}; /* ends system calls */
     (void)sigaction(SIGTERM, &action, NULL);
     if (fd != NA_INTEGER) {
-        sigset_t all, before;
         pthread_t thread;
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &before);
-        int number = pthread_create(&thread, NULL, watch_parent, (void *)(intptr_t)fd);
-        pthread_sigmask(SIG_SETMASK, &before, NULL);
-        if (number == 0) {
+        if (rxd_thread_start(&thread, watch_parent, (void *)(intptr_t)fd)) {
             pthread_detach(thread);
         }
     }
@@ -224,7 +219,8 @@ SEXP rxd_worker_close(SEXP pointer)
 /* Decode the configuration in its setup by R, and keep it in place of the oldest. */
 static SEXP learn(SEXP kept, const struct xd_setup_view *setup)
 {
-    SEXP bytes = PROTECT(rxd_call_raw(setup->frames[0].bytes));
+    const struct xd_bytes *sent = setup->frames[0].bytes;
+    SEXP bytes = PROTECT(rxd_raw(sent->data, sent->size));
     SEXP call = PROTECT(Rf_lang2(rxd_own("setup_config"), bytes));
     SEXP config = PROTECT(Rf_eval(call, R_BaseEnv));
     unsigned place = self.next_setup++ % SETUPS_KEPT;

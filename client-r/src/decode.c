@@ -53,7 +53,7 @@ static uint64_t *ends_of(const struct xd_frame *frame)
     return ends;
 }
 
-static SEXP raw_of(const uint8_t *data, uint64_t size)
+SEXP rxd_raw(const uint8_t *data, uint64_t size)
 {
     SEXP raw = Rf_allocVector(RAWSXP, (R_xlen_t)size);
     if (size > 0) {
@@ -72,7 +72,7 @@ static SEXP raw_of_part(struct decoder *decoder, struct rxd_place place)
         decoder->ends[place.frame] = ends_of(frame);
     }
     const uint64_t *ends = &decoder->ends[place.frame][place.element - 1];
-    return raw_of(frame->bytes->data + ends[0], ends[1] - ends[0]);
+    return rxd_raw(frame->bytes->data + ends[0], ends[1] - ends[0]);
 }
 
 /* ---- objects ---- */
@@ -94,7 +94,7 @@ static SEXP decode_one(struct decoder *decoder, struct rxd_place place)
 {
     const struct xd_frame *frame = rxd_reader_object(&decoder->reader, place.frame);
     bool failed = false;
-    SEXP raw = PROTECT(frame->count == 0 ? raw_of(frame->bytes->data, frame->bytes->size)
+    SEXP raw = PROTECT(frame->count == 0 ? rxd_raw(frame->bytes->data, frame->bytes->size)
                                          : raw_of_part(decoder, place));
     SEXP value =
         rxd_codec_decode(decoder->config, tag_of(frame), raw, 0, decoder->side, &failed);
@@ -121,7 +121,7 @@ static void decode_list(struct decoder *decoder, uint32_t number)
     const struct xd_frame *frame = rxd_reader_object(&decoder->reader, number);
     uint32_t length = length_of_list(decoder, number);
     bool failed = false;
-    SEXP raw = PROTECT(raw_of(frame->bytes->data, frame->bytes->size));
+    SEXP raw = PROTECT(rxd_raw(frame->bytes->data, frame->bytes->size));
     SEXP list = PROTECT(rxd_codec_decode(decoder->config,
                                          tag_of(frame),
                                          raw,

@@ -12,6 +12,7 @@
 #ifndef RXD_H
 #define RXD_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -63,6 +64,11 @@ void *rxd_pointer(SEXP pointer, const char *kind);
 
 /* Sleep a slice of at most `ms`, then let R look at interrupts; may jump. */
 void rxd_pause(int ms);
+
+/* ---- thread.c ---- */
+
+/* Start a thread that gets no signals: they are R's. False: there can be none. */
+bool rxd_thread_start(pthread_t *thread, void *(*run)(void *context), void *context);
 
 /* ---- session.c ---- */
 

@@ -14,10 +14,7 @@ static const char *side_of(SEXP side)
 
 static SEXP raw_of_payload(const struct xd_payload *payload)
 {
-    SEXP raw = PROTECT(Rf_allocVector(RAWSXP, (R_xlen_t)payload->bytes->size));
-    if (payload->bytes->size > 0) {
-        memcpy(RAW(raw), payload->bytes->data, payload->bytes->size);
-    }
+    SEXP raw = PROTECT(rxd_raw(payload->bytes->data, payload->bytes->size));
     Rf_setAttrib(raw, Rf_install("role"), PROTECT(Rf_ScalarInteger((int)payload->role)));
     Rf_setAttrib(raw,
                  Rf_install("count"),

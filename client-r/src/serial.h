@@ -46,6 +46,9 @@ SEXP rxd_decode(const struct xd_frame *frames,
                 SEXP config,
                 const char *side);
 
+/* The bytes as a raw vector. */
+SEXP rxd_raw(const uint8_t *data, uint64_t size);
+
 /* One object, for format `call`. The entry of the configuration that it belongs to: the
  * first whose class it inherits; -1: none. */
 int rxd_config_find(SEXP config, SEXP object);

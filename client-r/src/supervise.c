@@ -145,16 +145,6 @@ static void wake(void)
     (void)written; /* full: it will wake anyway */
 }
 
-static enum xd_err start_thread(void)
-{
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int number = pthread_create(&fleet.thread, NULL, run, NULL);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return number == 0 ? XD_OK : XD_ERR_SYSTEM;
-}
-
 static enum xd_err begin(struct xd_error *error)
 {
     if (is_ours()) {
@@ -175,11 +165,10 @@ static enum xd_err begin(struct xd_error *error)
     fleet.pid = getpid();
     fleet.ending = false;
     fleet.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    err = fleet.wake_fd < 0 ? XD_ERR_SYSTEM : start_thread();
-    if (err != XD_OK) {
+    if (fleet.wake_fd < 0 || !rxd_thread_start(&fleet.thread, run, NULL)) {
         xdw_supervisor_free(fleet.supervisor);
         fleet.supervisor = NULL;
-        return xd_fail(error, err, "no thread for the local daemons");
+        return xd_fail(error, XD_ERR_SYSTEM, "no thread for the local daemons");
     }
     return XD_OK;
 }
