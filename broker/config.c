@@ -9,10 +9,19 @@
 #include <sys/stat.h>
 
 #include "wire/address.h"
+#include "wire/keys.h"
 
 #define FILE_MAX_BYTES 65536
 
-enum type { TYPE_ADDRESS, TYPE_BYTES, TYPE_NUMBER, TYPE_MS, TYPE_UID, TYPE_GID };
+enum type {
+    TYPE_ADDRESS,
+    TYPE_PATH,
+    TYPE_BYTES,
+    TYPE_NUMBER,
+    TYPE_MS,
+    TYPE_UID,
+    TYPE_GID
+};
 
 struct key {
     const char *name, *help;
@@ -25,8 +34,15 @@ struct key {
 
 static const struct key KEYS[] = {
     {"listen",
-     "address to listen on, ipc:///path; may come several times",
+     "address to listen on, ipc:///path or tcp://host:port; may come several times",
      TYPE_ADDRESS,
+     0,
+     0},
+    {"state",
+     "directory of the server's key and of the keys that may connect over tcp "
+     "(default: $CROSSDOCK_STATE, else $XDG_STATE_HOME/crossdock, else "
+     "~/.local/state/crossdock)",
+     TYPE_PATH,
      0,
      0},
     {"budget_bytes",
@@ -120,6 +136,7 @@ void xdb_config_fini(struct xdb_config *config)
     for (size_t i = 0; i < config->listen_count; i++) {
         free(config->listen[i]);
     }
+    free(config->state);
     memset(config, 0, sizeof *config);
 }
 
@@ -171,6 +188,25 @@ static enum xd_err add_listen(struct xdb_config *config,
         return xd_fail(error, XD_ERR_NOMEM, "listen: out of memory");
     }
     config->listen[config->listen_count++] = copy;
+    return XD_OK;
+}
+
+static enum xd_err set_state(struct xdb_config *config,
+                             const char *value,
+                             struct xd_error *error)
+{
+    if (value[0] != '/' || strlen(value) >= XD_STATE_MAX_BYTES) {
+        return xd_fail(error,
+                       XD_ERR_INVALID,
+                       "state takes the absolute path of a directory, not '%.60s'",
+                       value);
+    }
+    char *copy = strdup(value);
+    if (copy == NULL) {
+        return xd_fail(error, XD_ERR_NOMEM, "state: out of memory");
+    }
+    free(config->state);
+    config->state = copy;
     return XD_OK;
 }
 
@@ -241,6 +277,9 @@ enum xd_err xdb_config_set(struct xdb_config *config,
     }
     if (key->type == TYPE_ADDRESS) {
         return add_listen(config, value, error);
+    }
+    if (key->type == TYPE_PATH) {
+        return set_state(config, value, error);
     }
     uint64_t number;
     if (!parse_number(value, key->type == TYPE_BYTES, key->max, &number)) {
@@ -325,6 +364,7 @@ enum xd_err xdb_config_finish(struct xdb_config *config, struct xd_error *error)
         }
     }
     config->options.listen = (const char *const *)config->listen;
+    config->options.state = config->state;
     config->options.uids = config->uids;
     config->options.gids = config->gids;
     return XD_OK;

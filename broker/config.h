@@ -16,6 +16,7 @@ struct xdb_config {
     char *listen[XDB_LIST_MAX + 1]; /* ended by NULL */
     uint32_t uids[XDB_LIST_MAX], gids[XDB_LIST_MAX];
     struct xd_broker_options options; /* filled by xdb_config_finish() */
+    char *state;
     uint32_t drain_ms, log_level;
     size_t listen_count;
 };

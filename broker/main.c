@@ -25,6 +25,9 @@ const char *argp_program_version = "crossdock-broker " XD_VERSION;
 
 static const char DOC[] =
     "The dispatcher: queues tasks from clients and hands them to workers.\v"
+    "tcp is always encrypted and admits only keys it knows: this user's own, and those "
+    "of "
+    "`crossdock keys add'. "
     "Without --listen it listens on the default address: ipc in "
     "$XDG_RUNTIME_DIR/crossdock, else "
     "/run/crossdock (root), else a directory of the user's own in the temporary "
@@ -39,7 +42,7 @@ static const struct argp_option OPTIONS[] = {
      'l',
      "ADDRESS",
      0,
-     "Listen on ADDRESS (ipc:///path); may come several times",
+     "Listen on ADDRESS (ipc:///path, tcp://host:port); may come several times",
      0},
     {"config", 'c', "FILE", 0, "Read settings from FILE (ZPL, section broker)", 0},
     {"set", 's', "KEY=VALUE", 0, "Set one of the settings (see --settings)", 0},
@@ -241,7 +244,11 @@ static int run(struct xdb_config *config, const sigset_t *signals)
         fprintf(stderr, "crossdock-broker: %s\n", why.text);
         return err == XD_ERR_EXISTS ? EXIT_IN_USE : EXIT_FAILED;
     }
-    printf("ready address=%s\n", xd_broker_address(broker));
+    printf("ready");
+    for (size_t i = 0; xd_broker_listens(broker, i) != NULL; i++) {
+        printf(" address=%s", xd_broker_listens(broker, i));
+    }
+    puts("");
     fflush(stdout);
     notify("READY=1");
     err = wait_for_end(broker, signals, &why);

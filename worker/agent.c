@@ -4,22 +4,29 @@
 
 #include <czmq.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <poll.h>
 #include <sys/signalfd.h>
 
 #include "base/time.h"
+#include "command.h"
+#include "control.h"
+#include "crossdock_agent.h"
 #include "crossdock_supervise.h"
 #include "guard.h"
-#include "handlers.h"
+#include "host.h"
 #include "slot.h"
 
 struct agent {
     const struct xdw_options *options;
     struct xdw_supervisor *supervisor;
+    struct xdw_control control;
+    struct xd_agent *session;
+    struct xdw_slot_command slot_command;
     bool is_ready[XDW_SLOTS_MAX]; /* by slot: has been, at least once */
     uint32_t ready;
-    bool announced, stopping, failed;
+    bool announced, failed;
+    enum xd_err told_state;        /* of the session, when it was last logged */
+    char line[XDW_LOG_LINE_BYTES]; /* one, with control characters written out */
 };
 
 static xd_time now(void)
@@ -50,19 +57,6 @@ static void become_ready(struct agent *agent, uint32_t slot)
     puts("");
 }
 
-/* Control characters could forge lines, or drive a terminal. */
-static void print_text(FILE *out, const char *text, size_t size)
-{
-    for (size_t i = 0; i < size; i++) {
-        unsigned char byte = (unsigned char)text[i];
-        if ((byte < 0x20 && byte != '\t') || byte == 0x7f) {
-            fprintf(out, "\\x%02x", byte);
-        } else {
-            putc(byte, out);
-        }
-    }
-}
-
 static void on_line(void *context, const struct xdw_line *line)
 {
     struct agent *agent = context;
@@ -73,55 +67,58 @@ static void on_line(void *context, const struct xdw_line *line)
         return;
     }
     FILE *stream = out ? stdout : stderr;
+    const char *source = out ? "stdout" : "stderr";
+    size_t size = xdw_escape(line->text, line->size, agent->line, sizeof agent->line);
     fprintf(stream,
             "slot=%" PRIu32 " stream=%s%s ",
             line->slot,
-            out ? "stdout" : "stderr",
+            source,
             line->more ? " part=1" : "");
-    print_text(stream, line->text, line->size);
+    fwrite(agent->line, 1, size, stream);
     putc('\n', stream);
     fflush(stream);
+    xdw_control_line(&agent->control, line->slot, source, agent->line, size);
 }
 
-static void log_end(const struct xdw_notice *notice, const char *rest)
+/* "state=backoff pid=7 signal=9 crashes=1 restart_ms=80". */
+static void describe(const struct xdw_notice *notice, char *out, size_t room)
 {
-    const char *how = notice->end.how == XDW_END_EXIT ? "exit" : "signal";
-    void (*log)(const char *, ...) =
-        notice->state == XDW_FINISHED ? zsys_info : zsys_warning;
-    log("slot=%" PRIu32 " state=%s pid=%d %s=%d%s",
-        notice->slot,
-        xdw_state_name(notice->state),
-        (int)notice->pid,
-        how,
-        notice->end.code,
-        rest);
-}
-
-static void log_notice(const struct xdw_notice *notice)
-{
-    char rest[300] = "";
+    int used = snprintf(out, room, "state=%s", xdw_state_name(notice->state));
+    size_t at = (size_t)used;
+    if (notice->pid != 0) {
+        at += (size_t)snprintf(out + at, room - at, " pid=%d", (int)notice->pid);
+    }
+    if (notice->end.how != XDW_END_NONE) {
+        at += (size_t)snprintf(out + at,
+                               room - at,
+                               " %s=%d",
+                               notice->end.how == XDW_END_EXIT ? "exit" : "signal",
+                               notice->end.code);
+    }
     if (notice->state == XDW_BACKOFF) {
-        snprintf(rest,
-                 sizeof rest,
+        snprintf(out + at,
+                 room - at,
                  " crashes=%" PRIu32 " restart_ms=%" PRId64,
                  notice->crashes,
                  notice->delay_ns / XD_MS);
     } else if (notice->text[0]) {
-        snprintf(rest, sizeof rest, " reason=\"%s\"", notice->text);
+        snprintf(out + at, room - at, " reason=\"%s\"", notice->text);
     }
-    if (notice->end.how != XDW_END_NONE) {
-        log_end(notice, rest);
-    } else if (notice->state == XDW_FAILED || notice->state == XDW_BACKOFF) {
-        zsys_error("slot=%" PRIu32 " state=%s%s",
-                   notice->slot,
-                   xdw_state_name(notice->state),
-                   rest);
-    } else {
-        zsys_info("slot=%" PRIu32 " state=%s pid=%d",
-                  notice->slot,
-                  xdw_state_name(notice->state),
-                  (int)notice->pid);
-    }
+}
+
+/* Error: it could not even start; warning: it ended by itself, and not in order. */
+static void log_notice(struct agent *agent, const struct xdw_notice *notice)
+{
+    char text[400];
+    bool over = notice->end.how != XDW_END_NONE;
+    bool bad = notice->state == XDW_FAILED || notice->state == XDW_BACKOFF;
+    void (*log)(const char *, ...) =
+        over  ? notice->state == XDW_FINISHED ? zsys_info : zsys_warning
+        : bad ? zsys_error
+              : zsys_info;
+    describe(notice, text, sizeof text);
+    log("slot=%" PRIu32 " %s", notice->slot, text);
+    xdw_control_line(&agent->control, notice->slot, "event", text, strlen(text));
 }
 
 /* A slot that could never work: a module, or R or its package, is not as it should be. (A
@@ -138,7 +135,8 @@ static bool is_unusable(const struct xdw_options *options, const struct xdw_end 
 static void on_notice(void *context, const struct xdw_notice *notice)
 {
     struct agent *agent = context;
-    log_notice(notice);
+    log_notice(agent, notice);
+    xdw_control_notice(&agent->control, notice, now());
     if (notice->state == XDW_UP && !agent->options->modules[0]) {
         become_ready(agent, notice->slot);
     }
@@ -149,105 +147,130 @@ static void on_notice(void *context, const struct xdw_notice *notice)
 
 /* ---- slots ---- */
 
-/* This program once more, in its slot mode. */
-struct slot_command {
-    char self[PATH_MAX], modules[XDW_MODULES_MAX][PATH_MAX], hold[12];
-    const char *argv[2 * XDW_MODULES_MAX + 5];
-};
-
-static enum xd_err make_slot_command(struct slot_command *command,
-                                     const struct xdw_options *options,
-                                     struct xd_error *error)
+static enum xd_err start_slots(struct agent *agent, struct xd_error *error)
 {
-    ssize_t size = readlink("/proc/self/exe", command->self, PATH_MAX - 1);
-    if (size <= 0) {
-        return xd_fail(error, XD_ERR_SYSTEM, "/proc/self/exe cannot be read");
-    }
-    command->self[size] = '\0';
-    snprintf(command->hold, sizeof command->hold, "%" PRIu32, options->hold);
-    const char **arg = command->argv;
-    *arg++ = command->self;
-    *arg++ = "--slot";
-    *arg++ = "--hold";
-    *arg++ = command->hold;
-    for (int i = 0; options->modules[i]; i++) {
-        enum xd_err err =
-            xdw_module_file(options->modules[i], command->modules[i], error);
-        if (err) {
-            return err;
-        }
-        *arg++ = "--module";
-        *arg++ = command->modules[i];
-    }
-    *arg = NULL;
-    return XD_OK;
-}
-
-static enum xd_err start_slots(struct agent *agent,
-                               const char *const *argv,
-                               struct xd_error *error)
-{
-    const struct xdw_command command = {
-        .argv = argv,
-        .url = agent->options->url,
-        .profile = agent->options->profile,
-    };
     enum xd_err err = XD_OK;
     for (uint32_t i = 0; !err && i < agent->options->slots; i++) {
         uint32_t slot;
-        err = xdw_supervisor_start(agent->supervisor, &command, &slot, error);
+        err = xdw_supervisor_start(agent->supervisor,
+                                   &agent->slot_command.command,
+                                   &slot,
+                                   error);
     }
     return err;
+}
+
+static enum xd_err open_session(struct agent *agent, struct xd_error *error)
+{
+    const struct xdw_options *options = agent->options;
+    size_t labels = 0;
+    while (options->labels[labels]) {
+        labels++;
+    }
+    const struct xd_agent_options session = {
+        .address = options->url,
+        .name = options->name,
+        .labels = labels ? options->labels : NULL,
+        .label_count = labels,
+        .slots = options->slots,
+        .cores = xdw_host_cores(),
+        .memory_bytes = xdw_host_memory(),
+    };
+    return xd_agent_open(&session, &agent->session, error);
 }
 
 static enum xd_err start(struct agent *agent, struct xd_error *error)
 {
-    const struct xdw_options *options = agent->options;
-    if (options->command) {
-        return start_slots(agent, options->command, error);
+    enum xd_err err = open_session(agent, error);
+    if (!err) {
+        err = xdw_slot_command_make(&agent->slot_command,
+                                    agent->options,
+                                    xd_agent_number(agent->session),
+                                    error);
     }
-    struct slot_command *command = calloc(1, sizeof *command);
-    if (!command) {
-        return xd_fail(error, XD_ERR_NOMEM, "no memory");
-    }
-    enum xd_err err = make_slot_command(command, options, error);
-    err = err ? err : start_slots(agent, command->argv, error);
-    free(command);
-    return err;
+    return err ? err : start_slots(agent, error);
 }
 
 /* ---- the loop ---- */
 
-static void stop(struct agent *agent)
+static void stop(struct agent *agent, xd_time grace)
 {
-    xd_time grace = agent->stopping ? 0 : (xd_time)agent->options->grace_s * XD_S;
-    agent->failed |= agent->stopping;
-    agent->stopping = true;
+    agent->control.draining = true;
     zsys_info("event=stop grace_s=%" PRId64, grace / XD_S);
     xdw_supervisor_stop(agent->supervisor, XDW_ALL_SLOTS, grace, now());
 }
 
+/* The first signal ends in order, the second at once. */
+static void on_signal(struct agent *agent)
+{
+    bool again = agent->control.draining;
+    agent->failed |= again;
+    stop(agent, again ? 0 : (xd_time)agent->options->grace_s * XD_S);
+}
+
+static void on_question(struct agent *agent, const struct xd_agent_question *question)
+{
+    char *text;
+    enum xd_err code = xdw_control_answer(&agent->control, question, now(), &text);
+    zsys_info("event=asked verb=%s answer=%s", question->verb, xd_err_name(code));
+    xd_agent_answer(agent->session,
+                    question,
+                    code,
+                    text ? text : "",
+                    strlen(text ? text : ""));
+    free(text);
+}
+
+static void on_session(struct agent *agent)
+{
+    const struct xd_agent_question *question;
+    while (xd_agent_next(agent->session, &question) == XD_OK) {
+        on_question(agent, question);
+    }
+    struct xd_error why = {""};
+    enum xd_err state = xd_agent_state(agent->session, &why);
+    if (state == agent->told_state) {
+        return;
+    }
+    agent->told_state = state;
+    if (state == XD_OK) {
+        zsys_info("event=session state=open");
+    } else {
+        zsys_warning("event=session state=lost reason=\"%s\"", why.text);
+    }
+}
+
 static void loop(struct agent *agent, int signal_fd, int life_fd)
 {
-    enum { SUPERVISOR, SIGNALS, LIFE, FDS };
+    enum { SUPERVISOR, SIGNALS, LIFE, SESSION, FDS };
     struct pollfd fds[FDS] = {
         [SUPERVISOR] = {.fd = xdw_supervisor_fd(agent->supervisor), .events = POLLIN},
         [SIGNALS] = {.fd = signal_fd, .events = POLLIN},
         [LIFE] = {.fd = life_fd, .events = POLLIN},
+        [SESSION] = {.fd = xd_agent_fd(agent->session), .events = POLLIN},
     };
-    while (!xdw_supervisor_is_over(agent->supervisor)) {
+    bool restarts = false;
+    while (restarts || !xdw_supervisor_is_over(agent->supervisor)) {
         poll(fds,
              FDS,
              xd_time_poll_ms(now(), xdw_supervisor_deadline(agent->supervisor)));
         struct signalfd_siginfo info;
         if (fds[SIGNALS].revents && read(signal_fd, &info, sizeof info) > 0) {
-            stop(agent);
+            on_signal(agent);
         }
         if (fds[LIFE].revents) {
             fds[LIFE].fd = -1; /* our own parent is gone */
-            stop(agent);
+            on_signal(agent);
+        }
+        if (fds[SESSION].revents) {
+            on_session(agent);
+        }
+        if (agent->control.drain_grace != XD_NEVER) {
+            stop(agent, agent->control.drain_grace);
+            agent->control.drain_grace = XD_NEVER;
         }
         xdw_supervisor_step(agent->supervisor, now());
+        restarts = xdw_control_restart(&agent->control, &agent->slot_command.command);
     }
 }
 
@@ -273,29 +296,48 @@ static void open_log(const struct xdw_options *options)
     setvbuf(stdout, NULL, _IOLBF, 0);
 }
 
-int xdw_agent_run(const struct xdw_options *options)
+static enum xd_err init(struct agent *agent, struct xd_error *error)
 {
-    open_log(options);
-    int signal_fd = open_signals();
-    struct agent agent = {.options = options};
-    struct xd_error error = {""};
     const struct xdw_supervisor_options supervision = {
         .notice = on_notice,
         .line = on_line,
-        .context = &agent,
-        .give_up_after = options->give_up_after,
+        .context = agent,
+        .give_up_after = agent->options->give_up_after,
         .seed = (uint64_t)now() ^ (uint64_t)getpid() << 40,
         .death_signal = SIGTERM,
     };
-    enum xd_err err = xdw_supervisor_new(&supervision, &agent.supervisor, &error);
-    err = err ? err : start(&agent, &error);
-    if (err) {
+    enum xd_err err = xdw_supervisor_new(&supervision, &agent->supervisor, error);
+    if (!err && xdw_control_init(&agent->control,
+                                 agent->supervisor,
+                                 agent->options->slots,
+                                 (xd_time)agent->options->grace_s * XD_S)) {
+        err = xd_fail(error, XD_ERR_NOMEM, "no memory");
+    }
+    return err ? err : start(agent, error);
+}
+
+static void fini(struct agent *agent)
+{
+    xdw_supervisor_free(agent->supervisor);
+    xd_agent_close(agent->session);
+    xdw_control_fini(&agent->control);
+    xdw_slot_command_fini(&agent->slot_command);
+}
+
+int xdw_agent_run(const struct xdw_options *options)
+{
+    static struct agent agent; /* one a process, and large */
+    agent = (struct agent){.options = options, .told_state = XD_ERR_AGAIN};
+    open_log(options);
+    int signal_fd = open_signals();
+    struct xd_error error = {""};
+    if (init(&agent, &error)) {
         zsys_error("event=start reason=\"%s\"", error.text);
         agent.failed = true;
     } else {
         loop(&agent, signal_fd, xdw_life_fd());
     }
-    xdw_supervisor_free(agent.supervisor);
+    fini(&agent);
     close(signal_fd);
     return agent.failed ? 1 : 0;
 }

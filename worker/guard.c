@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/thread.h"
 #include "slot.h"
 
 /* One process, one slot: the signal handler has nothing but statics to reach. */
@@ -74,28 +75,18 @@ static void *watch(void *unused)
     return NULL;
 }
 
-/* The thread takes no signals, so that handlers' own arrive in theirs. */
-static int start_thread(void)
-{
-    sigset_t all, before;
-    pthread_t thread;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int number = pthread_create(&thread, NULL, watch, NULL);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return number ? number : pthread_detach(thread);
-}
-
 enum xd_err xdw_guard_start(struct xd_error *error)
 {
     guard.life_fd = xdw_life_fd();
     if (pipe2(guard.signal_fd, O_CLOEXEC | O_NONBLOCK) < 0) {
         return xd_fail(error, XD_ERR_SYSTEM, "no pipe: %s", strerrordesc_np(errno));
     }
-    int number = start_thread();
-    if (number) {
-        return xd_fail(error, XD_ERR_SYSTEM, "no thread: %s", strerrordesc_np(number));
+    pthread_t thread;
+    enum xd_err err = xd_thread_start(&thread, watch, NULL);
+    if (err) {
+        return xd_fail(error, err, "no thread");
     }
+    pthread_detach(thread);
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);

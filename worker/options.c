@@ -4,6 +4,7 @@
 
 #include <argp.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum {
     KEY_PROFILE = 'p',
@@ -11,6 +12,7 @@ enum {
     KEY_SLOT = 0x100,
     KEY_HOLD,
     KEY_NAME,
+    KEY_LABEL,
     KEY_GRACE,
     KEY_GIVE_UP
 };
@@ -46,7 +48,18 @@ static const struct argp_option table[] = {
      "Each slot is an R daemon: short for -- Rscript -e 'crossdock::daemon()'",
      2},
     {"hold", KEY_HOLD, "N", 0, "Short tasks a slot may hold ahead, at most 255 [0]", 2},
-    {"name", KEY_NAME, "NAME", 0, "A name for this worker in its own lines", 3},
+    {"name",
+     KEY_NAME,
+     "NAME",
+     0,
+     "A name for this worker in its own lines and in crossdock workers [this host's]",
+     3},
+    {"label",
+     KEY_LABEL,
+     "KEY=VALUE",
+     0,
+     "Say this of the worker; a word will do; up to 32",
+     3},
     {"grace",
      KEY_GRACE,
      "SECONDS",
@@ -96,6 +109,25 @@ static void add_module(struct xdw_options *options,
     options->modules[count] = file;
 }
 
+static void add_label(struct xdw_options *options,
+                      const char *label,
+                      struct argp_state *state)
+{
+    int count = 0;
+    while (options->labels[count]) {
+        count++;
+    }
+    if (count == XDW_LABELS_MAX) {
+        argp_error(state, "more than %d labels", XDW_LABELS_MAX);
+    }
+    if (label[0] == '\0' || strchr(label, ',')) {
+        argp_error(state,
+                   "\"%s\" is no label: a word or KEY=VALUE without commas",
+                   label);
+    }
+    options->labels[count] = label;
+}
+
 static void set_command(struct xdw_options *options,
                         const char *const *command,
                         struct argp_state *state)
@@ -138,6 +170,9 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
         return 0;
     case KEY_NAME:
         options->name = arg;
+        return 0;
+    case KEY_LABEL:
+        add_label(options, arg, state);
         return 0;
     case KEY_GRACE:
         options->grace_s = parse_number(arg, 1000000, state);

@@ -6,12 +6,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { XDW_MODULES_MAX = 64, XDW_SLOTS_MAX = 4096 };
+enum { XDW_MODULES_MAX = 64, XDW_LABELS_MAX = 32, XDW_SLOTS_MAX = 4096 };
 
 struct xdw_options {
     const char *url,
         *profile;     /* NULL: from the environment, else the library's default */
     const char *name; /* of this worker in its lines; NULL: none */
+    const char *labels[XDW_LABELS_MAX + 1]; /* ended by NULL */
     uint32_t slots, hold, grace_s, give_up_after;
     const char *modules[XDW_MODULES_MAX + 1]; /* ended by NULL */
     const char *const *command;               /* ended by NULL; NULL: none */

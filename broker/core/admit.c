@@ -24,10 +24,15 @@ enum xdb_scope xdb_admit_test(const struct xdb_core *core,
         return XDB_SCOPE_PROFILE;
     }
     if (is_over(core->account_tasks, 1, config->broker_tasks) ||
-        is_over(core->account_bytes, cost, config->broker_bytes)) {
+        is_over(core->account_bytes + core->outside_bytes, cost, config->broker_bytes)) {
         return XDB_SCOPE_BROKER;
     }
     return XDB_SCOPE_NONE;
+}
+
+void xdb_core_note_outside(struct xdb_core *core, uint64_t bytes)
+{
+    core->outside_bytes = bytes;
 }
 
 /* A part is not a task of its own. */

@@ -48,6 +48,9 @@ enum xd_err xdb_core_step(struct xdb_core *core,
                           struct xdb_event *event,
                           struct xdb_actions *actions) XD_MUST_USE;
 
+/* Bytes that the edge holds beside the tasks: they count in the broker's budget. */
+void xdb_core_note_outside(struct xdb_core *core, uint64_t bytes);
+
 /* When the next TICK is due at the latest; XD_NEVER when nothing waits for time. A late
  * tick is like an exact one. */
 xd_time xdb_core_deadline(const struct xdb_core *core);

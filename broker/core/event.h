@@ -58,6 +58,8 @@ struct xdb_event {
             struct xd_task
                 *tasks; /* on success the core takes the contents of each and zeroes it */
             size_t count;
+            struct xd_bytes *denied; /* shares; why this client may not have them: each
+                                        ends as rejected. NULL: it may */
         } submit;
         struct {
             uint64_t principal; /* whose session it is: see `ids.any_session` */

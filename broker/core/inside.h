@@ -54,6 +54,7 @@ struct xdb_core {
     struct xdb_worker *spare_worker;
     uint64_t seq;
     uint64_t account_tasks, account_bytes;
+    uint64_t outside_bytes;           /* held by the edge */
     uint64_t states[XDB_TASK_STATES]; /* records in each */
     struct xdb_stats counters;        /* the gauges in it are filled in by stats.c */
     struct xdb_hits task_hits, worker_hits;

@@ -137,7 +137,8 @@ static struct xdb_task *accept(struct xdb_core *core,
 
 static void reject(struct xdb_core *core,
                    struct xdb_task *task,
-                   struct xdb_profile *profile)
+                   struct xdb_profile *profile,
+                   struct xd_bytes *why)
 {
     xdb_admit_charge(core, task, 0);
     profile->ended++;
@@ -145,8 +146,7 @@ static void reject(struct xdb_core *core,
                     task,
                     XDB_MOVE_REJECT,
                     XDB_TASK_ENDED,
-                    (struct xdb_outcome){.outcome = XD_OUTCOME_REJECTED,
-                                         .error = core->texts.draining});
+                    (struct xdb_outcome){.outcome = XD_OUTCOME_REJECTED, .error = why});
 }
 
 static void queue(struct xdb_core *core,
@@ -179,7 +179,8 @@ static void queue(struct xdb_core *core,
 static void take_task(struct xdb_core *core,
                       struct xdb_client *client,
                       struct xdb_shape *shape,
-                      struct xd_task *from)
+                      struct xd_task *from,
+                      struct xd_bytes *denied)
 {
     uint64_t bytes = xd_frames_bytes(from->frames, from->frame_count);
     if (xdb_task_find(core, client->session.id, &from->id) != NULL) {
@@ -194,8 +195,10 @@ static void take_task(struct xdb_core *core,
         return;
     }
     struct xdb_task *task = accept(core, client, from);
-    if (core->draining) {
-        reject(core, task, shape->profile);
+    if (denied != NULL) {
+        reject(core, task, shape->profile, denied);
+    } else if (core->draining) {
+        reject(core, task, shape->profile, core->texts.draining);
     } else {
         queue(core, task, shape, from, bytes);
     }
@@ -215,7 +218,7 @@ void xdb_apply_submit(struct xdb_core *core, struct xdb_event *event)
         struct xdb_shape *shape = NULL;
         for (size_t i = 0; i < event->submit.count; i++) {
             shape = find_shape(profile, &event->submit.tasks[i], shape);
-            take_task(core, client, shape, &event->submit.tasks[i]);
+            take_task(core, client, shape, &event->submit.tasks[i], event->submit.denied);
         }
     }
     for (size_t i = 0; i < event->submit.count; i++) {

@@ -37,6 +37,9 @@ struct xd_broker_options {
     const uint32_t *uids,
         *gids; /* who may connect besides this process's user; NULL: nobody else */
     size_t uid_count, gid_count;
+    const char *state; /* for tcp: the directory of the server's key and the allow-list,
+                          where keys are made at the first start; NULL: $CROSSDOCK_STATE,
+                          else $XDG_STATE_HOME/crossdock, else ~/.local/state/crossdock */
     uint32_t heartbeat_ms, suspect_ms, lost_ms,
         kill_after_ms;  /* 0: 1000, 1500, 3000, 3000 */
     xd_broker_log *log; /* NULL: silent */
@@ -54,6 +57,18 @@ enum xd_err xd_broker_start(const struct xd_broker_options *options,
 
 /* The first address it listens on; valid until xd_broker_stop. */
 const char *xd_broker_address(const struct xd_broker *broker);
+
+/* Address `index` as it was bound, with the port that 0 became, in the order of the
+ * options; NULL after the last. Valid until xd_broker_stop. */
+const char *xd_broker_listens(const struct xd_broker *broker, size_t index);
+
+/* The ports of address `index` on tcp, the address's own first: a tunnel has to forward
+ * all of them, under the same numbers. Errors: XD_ERR_NOT_FOUND (no such address),
+ * XD_ERR_UNSUPPORTED (not tcp). */
+#define XD_BROKER_PORTS 3
+enum xd_err xd_broker_ports(const struct xd_broker *broker,
+                            size_t index,
+                            unsigned ports[XD_BROKER_PORTS]) XD_MUST_USE;
 
 /* A link for one client session of this process: pass it to xd_client_connect(), which
  * closes it. Must be closed before xd_broker_stop(); one still open then gives

@@ -5,190 +5,29 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "io/bus.h"
+#include "io/agents.h"
+#include "io/inbound.h"
 #include "io/outbound.h"
+#include "io/status.h"
 #include "wire/class.h"
 
-/* ---- status */
-
-/* JSON written to a growing memory stream; commas are the writer's business. */
-struct json {
-    FILE *out;
-    bool first;
-};
-
-static void comma(struct json *json)
+void xdb_admin_answer(struct xdb_server *server,
+                      struct xdb_peer *peer,
+                      struct xd_bytes *verb,
+                      uint64_t ticket,
+                      enum xd_err code,
+                      struct xd_bytes *text)
 {
-    if (!json->first) {
-        (void)fputc(',', json->out);
-    }
-    json->first = false;
+    struct xd_msg msg = {.kind = XD_KIND_ADMIN};
+    msg.admin = (struct xd_admin){.verb = xd_bytes_ref(verb),
+                                  .ticket = ticket,
+                                  .answer = true,
+                                  .code = code,
+                                  .text = xd_bytes_ref(text)};
+    xdb_peer_send(server, peer, &msg);
+    xd_msg_clear(&msg);
 }
-
-static void put_string(struct json *json, const void *bytes, size_t size)
-{
-    const unsigned char *at = bytes;
-    (void)fputc('"', json->out);
-    for (size_t i = 0; i < size; i++) {
-        if (at[i] < 0x20 || at[i] == 0x7f) {
-            (void)fprintf(json->out, "\\u%04x", at[i]);
-        } else {
-            if (at[i] == '"' || at[i] == '\\') {
-                (void)fputc('\\', json->out);
-            }
-            (void)fputc(at[i], json->out);
-        }
-    }
-    (void)fputc('"', json->out);
-}
-
-static void put_key(struct json *json, const char *key)
-{
-    comma(json);
-    (void)fprintf(json->out, "\"%s\":", key);
-}
-
-static void number(struct json *json, const char *key, uint64_t value)
-{
-    put_key(json, key);
-    (void)fprintf(json->out, "%llu", (unsigned long long)value);
-}
-
-static void truth(struct json *json, const char *key, bool value)
-{
-    put_key(json, key);
-    (void)fputs(value ? "true" : "false", json->out);
-}
-
-static void text(struct json *json, const char *key, const char *value)
-{
-    put_key(json, key);
-    put_string(json, value, strlen(value));
-}
-
-static void bytes(struct json *json, const char *key, const struct xd_bytes *value)
-{
-    put_key(json, key);
-    put_string(json, value->data, value->size);
-}
-
-static void open_as(struct json *json, const char *key, char bracket)
-{
-    put_key(json, key);
-    (void)fputc(bracket, json->out);
-    json->first = true;
-}
-
-static void open_item(struct json *json)
-{
-    comma(json);
-    (void)fputc('{', json->out);
-    json->first = true;
-}
-
-static void close_as(struct json *json, char bracket)
-{
-    (void)fputc(bracket, json->out);
-    json->first = false;
-}
-
-static void visit_profile(void *context, const struct xdb_profile_view *view)
-{
-    struct json *json = context;
-    open_item(json);
-    bytes(json, "name", view->name);
-    truth(json, "bound", view->bound);
-    text(json, "policy", view->round_robin ? "round_robin" : "fifo");
-    number(json, "queued", view->queued);
-    number(json, "leased", view->leased);
-    number(json, "workers", view->workers);
-    number(json, "done", view->done);
-    number(json, "bytes", view->bytes);
-    number(json, "homeless", view->homeless);
-    close_as(json, '}');
-}
-
-static void visit_worker(void *context, const struct xdb_worker_view *view)
-{
-    struct json *json = context;
-    open_item(json);
-    number(json, "session", view->session.n);
-    number(json, "owner", view->owner.n);
-    bytes(json, "profile", view->profile);
-    text(json, "state", view->state);
-    number(json, "leased", view->leased);
-    number(json, "done", view->done);
-    close_as(json, '}');
-}
-
-static void visit_client(void *context, const struct xdb_client_view *view)
-{
-    struct json *json = context;
-    open_item(json);
-    number(json, "session", view->session.n);
-    number(json, "open", view->open);
-    number(json, "unacked", view->unacked);
-    number(json, "bytes", view->bytes);
-    close_as(json, '}');
-}
-
-static void put_counters(struct json *json, const struct xdb_server *server)
-{
-    struct xdb_stats stats;
-    xdb_core_stats(server->core, &stats);
-#define PUT_CORE(field, name, what) number(json, name, stats.field);
-    XDB_STATS_LIST(PUT_CORE)
-#undef PUT_CORE
-#define PUT_IO(field, name, what) number(json, name, server->stats.field);
-    XDB_IO_STATS_LIST(PUT_IO)
-#undef PUT_IO
-    number(json, "setups", server->setups.setups.count);
-    number(json, "setup_copies", server->setups.copies.count);
-}
-
-static void put_status(struct json *json, const struct xdb_server *server)
-{
-    (void)fputc('{', json->out);
-    text(json, "software", "crossdock-broker " XD_VERSION);
-    text(json, "address", server->address);
-    number(json, "pid", (uint64_t)getpid());
-    number(json, "uptime_ms", (uint64_t)((server->now - server->started) / XD_MS));
-    open_as(json, "counters", '{');
-    put_counters(json, server);
-    close_as(json, '}');
-    open_as(json, "profiles", '[');
-    xdb_core_each_profile(server->core, visit_profile, json);
-    close_as(json, ']');
-    open_as(json, "workers", '[');
-    xdb_core_each_worker(server->core, visit_worker, json);
-    close_as(json, ']');
-    open_as(json, "clients", '[');
-    xdb_core_each_client(server->core, visit_client, json);
-    close_as(json, ']');
-    (void)fputs("}\n", json->out);
-}
-
-enum xd_err xdb_admin_status(struct xdb_server *server, char **out)
-{
-    char *buffer = NULL;
-    size_t size = 0;
-    struct json json = {open_memstream(&buffer, &size), true};
-    if (json.out == NULL) {
-        return XD_ERR_NOMEM;
-    }
-    put_status(&json, server);
-    bool ok = ferror(json.out) == 0;
-    if (fclose(json.out) != 0 || !ok) {
-        free(buffer);
-        return XD_ERR_NOMEM;
-    }
-    *out = buffer;
-    return XD_OK;
-}
-
-/* ---- answers */
 
 static void answer(struct xdb_server *server,
                    struct xdb_conn *conn,
@@ -196,27 +35,29 @@ static void answer(struct xdb_server *server,
                    enum xd_err code,
                    const char *words)
 {
-    struct xd_msg msg = {.kind = XD_KIND_ADMIN};
-    msg.admin.verb = xd_bytes_ref(question->admin.verb);
-    msg.admin.ticket = question->admin.ticket;
-    msg.admin.answer = true;
-    msg.admin.code = code;
-    if (xd_bytes_text(words, &msg.admin.text) == XD_OK) {
-        xdb_peer_send(server, conn->peer, &msg);
-    } else {
+    struct xd_bytes *text;
+    if (xd_bytes_text(words, &text) != XD_OK) {
         server->stats.no_memory++;
+        return;
     }
-    xd_msg_clear(&msg);
+    xdb_admin_answer(server,
+                     conn->peer,
+                     question->admin.verb,
+                     question->admin.ticket,
+                     code,
+                     text);
+    xd_bytes_unref(text);
 }
 
-/* The text of a large answer goes in one frame; what is larger than a message is cut
- * short with a word about it. */
-static void answer_status(struct xdb_server *server,
-                          struct xdb_conn *conn,
-                          const struct xd_msg *msg)
+/* The text of a large answer goes in one frame; what is larger than a message is not
+ * sent. */
+static void answer_json(struct xdb_server *server,
+                        struct xdb_conn *conn,
+                        const struct xd_msg *msg,
+                        enum xd_err (*write)(const struct xdb_server *, char **))
 {
     char *json;
-    enum xd_err err = xdb_admin_status(server, &json);
+    enum xd_err err = write(server, &json);
     if (err != XD_OK) {
         answer(server, conn, msg, err, "the broker is out of memory");
         return;
@@ -226,11 +67,37 @@ static void answer_status(struct xdb_server *server,
                conn,
                msg,
                XD_ERR_TOO_LARGE,
-               "the status is larger than a message");
+               "the answer is larger than a message");
     } else {
         answer(server, conn, msg, XD_OK, json);
     }
     free(json);
+}
+
+static void answer_status(struct xdb_server *server,
+                          struct xdb_conn *conn,
+                          const struct xd_msg *msg)
+{
+    answer_json(server, conn, msg, xdb_status);
+}
+
+static void answer_workers(struct xdb_server *server,
+                           struct xdb_conn *conn,
+                           const struct xd_msg *msg)
+{
+    answer_json(server, conn, msg, xdb_status_workers);
+}
+
+/* Passed on; its answer comes by itself. */
+static void answer_agent(struct xdb_server *server,
+                         struct xdb_conn *conn,
+                         const struct xd_msg *msg)
+{
+    const char *why = "";
+    enum xd_err err = xdb_agents_ask(server, conn->peer, &msg->admin, &why);
+    if (err != XD_OK) {
+        answer(server, conn, msg, err, why);
+    }
 }
 
 /* Did the last step refuse something of this session? */
@@ -272,6 +139,21 @@ static void answer_step(struct xdb_server *server,
     xdb_outbound(server, &rest);
 }
 
+/* May the one who asks use the profile? Else it has been told so. */
+static bool may_use(struct xdb_server *server,
+                    struct xdb_conn *conn,
+                    const struct xd_msg *msg,
+                    const struct xd_bytes *profile)
+{
+    char text[XDB_DENIAL_ROOM];
+    if (xdb_right_covers(conn->right, profile)) {
+        return true;
+    }
+    xdb_right_deny(conn->right, profile, text);
+    answer(server, conn, msg, XD_ERR_FORBIDDEN, text);
+    return false;
+}
+
 static void answer_profile(struct xdb_server *server,
                            struct xdb_conn *conn,
                            const struct xd_msg *msg)
@@ -283,6 +165,9 @@ static void answer_profile(struct xdb_server *server,
                msg,
                XD_ERR_INVALID,
                "profile: the first argument is a valid name");
+        return;
+    }
+    if (!may_use(server, conn, msg, args[0])) {
         return;
     }
     struct xdb_event event = {.kind = XDB_EVENT_PROFILE,
@@ -315,6 +200,9 @@ static void answer_counts(struct xdb_server *server,
     struct xd_bytes *const *args = msg->admin.args;
     if (msg->admin.arg_count != 1 || !xd_name_is_valid(args[0]->data, args[0]->size)) {
         answer(server, conn, msg, XD_ERR_INVALID, "counts: one name of a profile");
+        return;
+    }
+    if (!may_use(server, conn, msg, args[0])) {
         return;
     }
     struct xdb_profile_counts counts;
@@ -378,31 +266,66 @@ static void answer_cancel(struct xdb_server *server,
     event.ids.ids = &id;
     event.ids.count = 1;
     event.ids.any_session = true;
-    event.ids.principal = xdb_principal_number(conn->peer->principal);
+    event.ids.principal = xdb_principal_number(conn->peer->right->principal);
     answer_step(server, conn, msg, &event);
+}
+
+static const struct verb {
+    const char *name;
+    void (*answer)(struct xdb_server *server,
+                   struct xdb_conn *conn,
+                   const struct xd_msg *msg);
+    unsigned roles; /* bits of enum xd_allow_role: any of them may ask */
+} VERBS[] = {
+    {"status", answer_status, XD_ALLOW_ADMIN},
+    {"workers", answer_workers, XD_ALLOW_ADMIN},
+    {"agent", answer_agent, XD_ALLOW_ADMIN},
+    {"profile", answer_profile, XD_ALLOW_CLIENT | XD_ALLOW_ADMIN},
+    {"cancel", answer_cancel, XD_ALLOW_CLIENT | XD_ALLOW_ADMIN},
+    {"counts", answer_counts, XD_ALLOW_CLIENT | XD_ALLOW_ADMIN},
+};
+
+static void answer_verb(struct xdb_server *server,
+                        struct xdb_conn *conn,
+                        const struct xd_msg *msg)
+{
+    for (size_t i = 0; i < sizeof VERBS / sizeof VERBS[0]; i++) {
+        if (!xd_bytes_is(msg->admin.verb, VERBS[i].name)) {
+            continue;
+        }
+        if ((conn->right->roles & VERBS[i].roles) != 0) {
+            VERBS[i].answer(server, conn, msg);
+        } else {
+            char words[XDB_PRINCIPAL_MAX + 80];
+            (void)snprintf(words,
+                           sizeof words,
+                           "%s is no admin of this broker, whom alone it answers %s",
+                           conn->right->principal,
+                           VERBS[i].name);
+            answer(server, conn, msg, XD_ERR_FORBIDDEN, words);
+        }
+        return;
+    }
+    answer(server,
+           conn,
+           msg,
+           XD_ERR_UNSUPPORTED,
+           "verbs are status, workers, agent, profile, cancel and counts");
 }
 
 void xdb_admin(struct xdb_server *server, struct xdb_conn *conn, struct xd_msg *msg)
 {
-    if (msg->admin.answer) {
-        xdb_conn_error(server,
-                       conn,
-                       msg->kind,
-                       XD_ERR_PROTOCOL,
-                       "ADMIN: clients ask, they do not answer");
-    } else if (xd_bytes_is(msg->admin.verb, "status")) {
-        answer_status(server, conn, msg);
-    } else if (xd_bytes_is(msg->admin.verb, "profile")) {
-        answer_profile(server, conn, msg);
-    } else if (xd_bytes_is(msg->admin.verb, "cancel")) {
-        answer_cancel(server, conn, msg);
-    } else if (xd_bytes_is(msg->admin.verb, "counts")) {
-        answer_counts(server, conn, msg);
+    bool is_agent = conn->peer->role == XD_ROLE_AGENT;
+    if (msg->admin.answer != is_agent) {
+        xdb_inbound_bad(server,
+                        conn,
+                        msg->kind,
+                        XD_ERR_PROTOCOL,
+                        is_agent ? "ADMIN: agents answer, they do not ask"
+                                 : "ADMIN: clients ask, they do not answer");
+    } else if (is_agent) {
+        xdb_agents_answer(server, conn->peer, &msg->admin);
     } else {
-        answer(server,
-               conn,
-               msg,
-               XD_ERR_UNSUPPORTED,
-               "verbs are status, profile, cancel and counts");
+        answer_verb(server, conn, msg);
     }
 }

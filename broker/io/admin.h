@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-/* Questions: the state as JSON, profiles made and configured, tasks cancelled by id. */
+/* Questions: the state as JSON, profiles made and configured, tasks cancelled by id, host
+ * agents asked. */
 #ifndef XDB_IO_ADMIN_H
 #define XDB_IO_ADMIN_H
 
 #include "io/server.h"
 
-/* An ADMIN message of a client. */
+/* An ADMIN message: a client's question, or a host agent's answer. */
 void xdb_admin(struct xdb_server *server, struct xdb_conn *conn, struct xd_msg *msg);
 
-/* The state as JSON text; the caller frees it with free(). */
-enum xd_err xdb_admin_status(struct xdb_server *server, char **json) XD_MUST_USE;
+/* Answer a session's question; shares verb and text. */
+void xdb_admin_answer(struct xdb_server *server,
+                      struct xdb_peer *peer,
+                      struct xd_bytes *verb,
+                      uint64_t ticket,
+                      enum xd_err code,
+                      struct xd_bytes *text);
 
 #endif

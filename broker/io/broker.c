@@ -3,11 +3,11 @@
 #include "crossdock_broker.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <sys/types.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/thread.h"
 #include "io/server.h"
 
 struct xd_broker {
@@ -25,30 +25,6 @@ static void *run(void *argument)
     return NULL;
 }
 
-/* The host program's signals are not for our threads. */
-static enum xd_err start_thread(struct xd_broker *broker)
-{
-    sigset_t all, old;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    int failed = pthread_create(&broker->thread, NULL, run, broker->server);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    return failed == 0 ? XD_OK : XD_ERR_SYSTEM;
-}
-
-/* The same for the ZAP handler's thread, which starts in here. */
-static enum xd_err make_server(const struct xd_broker_options *options,
-                               struct xdb_server **out,
-                               struct xd_error *error)
-{
-    sigset_t all, old;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    enum xd_err err = xdb_server_new(options, out, error);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    return err;
-}
-
 enum xd_err xd_broker_start(const struct xd_broker_options *options,
                             struct xd_broker **out,
                             struct xd_error *error)
@@ -60,9 +36,9 @@ enum xd_err xd_broker_start(const struct xd_broker_options *options,
     }
     broker->pid = getpid();
     enum xd_err err =
-        make_server(options == NULL ? &nothing : options, &broker->server, error);
+        xdb_server_new(options == NULL ? &nothing : options, &broker->server, error);
     if (err == XD_OK) {
-        err = start_thread(broker);
+        err = xd_thread_start(&broker->thread, run, broker->server);
         if (err != XD_OK) {
             (void)xd_fail(error, err, "cannot start the broker's thread");
             xdb_server_free(broker->server);
@@ -78,7 +54,32 @@ enum xd_err xd_broker_start(const struct xd_broker_options *options,
 
 const char *xd_broker_address(const struct xd_broker *broker)
 {
-    return broker->server->address;
+    return broker->server->listeners.items[0].endpoint[0];
+}
+
+const char *xd_broker_listens(const struct xd_broker *broker, size_t index)
+{
+    const struct xdb_listeners *all = &broker->server->listeners;
+    return index < all->count ? all->items[index].endpoint[0] : NULL;
+}
+
+_Static_assert(XD_BROKER_PORTS == XDB_SOCKET_COUNT, "a port for each socket");
+
+enum xd_err xd_broker_ports(const struct xd_broker *broker,
+                            size_t index,
+                            unsigned ports[XD_BROKER_PORTS])
+{
+    const struct xdb_listeners *all = &broker->server->listeners;
+    if (index >= all->count) {
+        return XD_ERR_NOT_FOUND;
+    }
+    if (!all->items[index].is_tcp) {
+        return XD_ERR_UNSUPPORTED;
+    }
+    for (int i = 0; i < XD_BROKER_PORTS; i++) {
+        ports[i] = xd_address_port(all->items[index].endpoint[i]);
+    }
+    return XD_OK;
 }
 
 enum xd_err xd_broker_link(struct xd_broker *broker, struct xd_link **out)

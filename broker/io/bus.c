@@ -3,22 +3,34 @@
 #include "io/bus.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/random.h>
 #include <unistd.h>
 #include <zmq.h>
 
-#include "base/alloc.h"
 #include "io/death.h"
-#include "io/lock.h"
+#include "io/listen.h"
 #include "wire/limits.h"
 
-static const char *const SUFFIX[XDB_SOCKET_COUNT] = {"", ".workers", ".bulk"};
+/* libzmq's own threads, one for each kind of traffic, so that large payloads do not hold
+ * up small messages nor encryption what needs none. CURVE takes a core for half a GB/s,
+ * so that bulk over tcp gets several where there are cores. */
+enum { IPC_CONTROL, IPC_BULK, TCP_CONTROL, TCP_BULK, TCP_BULK_MAX = 4 };
 
-#define LOCKS_MAX                                                                        \
-    (sizeof((struct xdb_server *)0)->locks / sizeof((struct xdb_server *)0)->locks[0])
+static int tcp_bulk_threads(void)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    return cores <= 2 ? 1 : cores / 2 >= TCP_BULK_MAX ? TCP_BULK_MAX : (int)(cores / 2);
+}
+
+/* Bits of ZMQ_AFFINITY. */
+uint64_t xdb_bus_tcp_threads(int which)
+{
+    uint64_t bulk = (UINT64_C(1) << tcp_bulk_threads()) - 1;
+    return which == XDB_SOCKET_BULK ? bulk << TCP_BULK : UINT64_C(1) << TCP_CONTROL;
+}
 
 static bool set_int(void *socket, int option, int value)
 {
@@ -31,141 +43,15 @@ static bool configure(void *socket, enum xdb_socket which)
 {
     int hwm = which == XDB_SOCKET_BULK ? 32 : 1000;
     int64_t max_frame = (int64_t)XD_FRAME_MAX_BYTES;
-    uint64_t io_thread = which == XDB_SOCKET_BULK ? 2 : 1; /* a bit for each */
+    uint64_t io_thread = UINT64_C(1)
+                         << (which == XDB_SOCKET_BULK ? IPC_BULK : IPC_CONTROL);
     return set_int(socket, ZMQ_ROUTER_MANDATORY, 1) &&
            set_int(socket, ZMQ_ROUTER_HANDOVER, 0) && set_int(socket, ZMQ_SNDHWM, hwm) &&
            set_int(socket, ZMQ_RCVHWM, hwm) && set_int(socket, ZMQ_HANDSHAKE_IVL, 5000) &&
            set_int(socket, ZMQ_BACKLOG, 4096) && set_int(socket, ZMQ_LINGER, 500) &&
            set_int(socket, ZMQ_HEARTBEAT_IVL, 0) &&
            zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &max_frame, sizeof max_frame) == 0 &&
-           zmq_setsockopt(socket, ZMQ_AFFINITY, &io_thread, sizeof io_thread) == 0 &&
-           zmq_setsockopt(socket,
-                          ZMQ_ZAP_DOMAIN,
-                          XDB_ZAP_DOMAIN,
-                          strlen(XDB_ZAP_DOMAIN)) == 0;
-}
-
-/* libzmq unlinks a path it binds and so would steal a live broker's socket: the lock
- * comes first. */
-static enum xd_err lock_address(struct xdb_server *server,
-                                const char *address,
-                                struct xd_error *error)
-{
-    char path[XD_ADDRESS_MAX_BYTES + 8];
-    (void)snprintf(path, sizeof path, "%s.lock", address + strlen("ipc://"));
-    if (server->lock_count == LOCKS_MAX) {
-        return xd_fail(error,
-                       XD_ERR_INVALID,
-                       "more than %zu addresses to listen on",
-                       LOCKS_MAX);
-    }
-    char *kept = xd_alloc(strlen(path) + 1);
-    if (kept == NULL) {
-        return xd_fail(error, XD_ERR_NOMEM, "out of memory for an address");
-    }
-    int fd = xdb_lock_take(path);
-    int why = errno;
-    if (fd < 0) {
-        xd_free(kept);
-    }
-    if (fd < 0 && why == EWOULDBLOCK) {
-        return xd_fail(error,
-                       XD_ERR_EXISTS,
-                       "another broker listens on %s; stop it or choose another address",
-                       address);
-    }
-    if (fd < 0) {
-        return xd_fail(error, XD_ERR_SYSTEM, "cannot lock %s: %s", path, strerror(why));
-    }
-    server->locks[server->lock_count].fd = fd;
-    memcpy(kept, path, strlen(path) + 1);
-    server->locks[server->lock_count++].path = kept;
-    return XD_OK;
-}
-
-static enum xd_err bind_one(struct xdb_server *server,
-                            enum xdb_socket which,
-                            const char *endpoint,
-                            struct xd_error *error)
-{
-    mode_t old =
-        umask(0077); /* the socket's mode; no other thread of ours makes files here */
-    int failed = zmq_bind(server->sockets[which], endpoint);
-    int why = errno;
-    umask(old);
-    if (failed != 0) {
-        return xd_fail(error,
-                       why == EADDRINUSE ? XD_ERR_EXISTS : XD_ERR_SYSTEM,
-                       "cannot listen on %s: %s",
-                       endpoint,
-                       zmq_strerror(why));
-    }
-    return XD_OK;
-}
-
-static enum xd_err bind_address(struct xdb_server *server,
-                                const char *address,
-                                bool first,
-                                struct xd_error *error)
-{
-    enum xd_err err = xd_address_check(address, error);
-    if (err == XD_OK) {
-        err = xd_address_directory(address, 1, error);
-    }
-    if (err == XD_OK) {
-        err = lock_address(server, address, error);
-    }
-    char endpoint[XDB_SOCKET_COUNT][XD_ADDRESS_MAX_BYTES];
-    for (int i = 0; err == XD_OK && i < XDB_SOCKET_COUNT; i++) {
-        err = xd_address_beside(address, SUFFIX[i], endpoint[i], error);
-        if (err == XD_OK) {
-            err = bind_one(server, (enum xdb_socket)i, endpoint[i], error);
-        }
-    }
-    if (err == XD_OK && first) {
-        memcpy(server->address, endpoint[0], sizeof endpoint[0]);
-        memcpy(server->worker_endpoint, endpoint[1], sizeof endpoint[1]);
-        memcpy(server->bulk_endpoint, endpoint[2], sizeof endpoint[2]);
-    }
-    return err;
-}
-
-/* An address of this process's own, for a broker that only its own workers dial. */
-static enum xd_err private_address(char *out, struct xd_error *error)
-{
-    static _Atomic unsigned counter;
-    char base[XD_ADDRESS_MAX_BYTES];
-    enum xd_err err = xd_address_default(base, error);
-    if (err != XD_OK) {
-        return err;
-    }
-    xdb_lock_sweep(base + strlen("ipc://"));
-    char suffix[48];
-    (void)snprintf(suffix, sizeof suffix, "-%ld-%u", (long)getpid(), counter++);
-    return xd_address_beside(base, suffix, out, error);
-}
-
-static enum xd_err bind_all(struct xdb_server *server,
-                            const struct xd_broker_options *options,
-                            struct xd_error *error)
-{
-    char own[XD_ADDRESS_MAX_BYTES];
-    const char *fallback[] = {own, NULL};
-    const char *const *addresses = options->listen;
-    if (addresses == NULL || addresses[0] == NULL) {
-        enum xd_err err = private_address(own, error);
-        if (err != XD_OK) {
-            return err;
-        }
-        addresses = fallback;
-    }
-    for (size_t i = 0; addresses[i] != NULL; i++) {
-        enum xd_err err = bind_address(server, addresses[i], i == 0, error);
-        if (err != XD_OK) {
-            return err;
-        }
-    }
-    return XD_OK;
+           zmq_setsockopt(socket, ZMQ_AFFINITY, &io_thread, sizeof io_thread) == 0;
 }
 
 /* What the loop polls. */
@@ -183,27 +69,19 @@ static enum xd_err note_descriptors(struct xdb_server *server)
     return XD_OK;
 }
 
-enum xd_err xdb_bus_open(struct xdb_server *server,
-                         const struct xd_broker_options *options,
-                         struct xd_error *error)
+/* libzmq counts its automatic routing ids from a number of the C library's generator,
+ * which it seeds with time and pid; nobody on the network shall guess them. After the
+ * context, before the ROUTERs. */
+static void seed_routing_ids(void)
 {
-    server->context = zmq_ctx_new();
-    if (server->context == NULL || zmq_ctx_set(server->context, ZMQ_IO_THREADS, 2) != 0) {
-        return xd_fail(error,
-                       XD_ERR_SYSTEM,
-                       "no ZeroMQ context: %s",
-                       zmq_strerror(errno));
+    unsigned seed;
+    if (getrandom(&seed, sizeof seed, 0) == (ssize_t)sizeof seed) {
+        srand(seed);
     }
-    enum xd_err err = xdb_zap_start(server->context,
-                                    options->uids,
-                                    options->uid_count,
-                                    options->gids,
-                                    options->gid_count,
-                                    server->died_fd,
-                                    &server->zap);
-    if (err != XD_OK) {
-        return xd_fail(error, err, "cannot start the ZAP handler");
-    }
+}
+
+static enum xd_err make_sockets(struct xdb_server *server, struct xd_error *error)
+{
     for (int i = 0; i < XDB_SOCKET_COUNT; i++) {
         server->sockets[i] = zmq_socket(server->context, ZMQ_ROUTER);
         if (server->sockets[i] == NULL ||
@@ -213,7 +91,7 @@ enum xd_err xdb_bus_open(struct xdb_server *server,
                            "no ROUTER socket: %s",
                            zmq_strerror(errno));
         }
-        err = xdb_death_watch(server, (enum xdb_socket)i);
+        enum xd_err err = xdb_death_watch(server, (enum xdb_socket)i);
         if (err != XD_OK) {
             return xd_fail(error,
                            err,
@@ -221,24 +99,80 @@ enum xd_err xdb_bus_open(struct xdb_server *server,
                            zmq_strerror(errno));
         }
     }
-    err = note_descriptors(server);
-    if (err != XD_OK) {
-        return xd_fail(error, err, "no descriptor of a socket: %s", zmq_strerror(errno));
-    }
-    return bind_all(server, options, error);
+    return XD_OK;
 }
 
-/* The last endpoints' files; libzmq leaves them. */
-static void unlink_all(struct xdb_server *server)
+/* Keys and rights: of keys only where an address needs them. */
+static enum xd_err open_rights(struct xdb_server *server,
+                               const struct xd_broker_options *options,
+                               struct xd_key_pair *server_key,
+                               struct xd_error *error)
 {
-    const char *endpoints[] = {server->address,
-                               server->worker_endpoint,
-                               server->bulk_endpoint};
-    for (size_t i = 0; i < sizeof endpoints / sizeof endpoints[0]; i++) {
-        if (strncmp(endpoints[i], "ipc://", 6) == 0) {
-            (void)unlink(endpoints[i] + 6);
+    struct xd_key_pair user;
+    char state[XD_STATE_MAX_BYTES];
+    struct xdb_rights_options rights = {.uids = options->uids,
+                                        .gids = options->gids,
+                                        .uid_count = options->uid_count,
+                                        .gid_count = options->gid_count};
+    enum xd_err err = XD_OK;
+    memset(&user, 0, sizeof user);
+    if (server->has_tcp) {
+        if (options->state == NULL) {
+            err = xd_state_directory(state, error);
+        } else {
+            (void)snprintf(state, sizeof state, "%s", options->state);
         }
+        err = err ? err : xd_keys_server(state, server_key, error);
+        err = err ? err : xd_keys_user(state, true, &user, error);
+        rights.state = state;
+        rights.user = &user;
     }
+    err = err ? err : xdb_rights_new(&rights, &server->rights, error);
+    xd_key_pair_wipe(&user);
+    return err;
+}
+
+static enum xd_err open_context(struct xdb_server *server, struct xd_error *error)
+{
+    int threads = server->has_tcp ? TCP_BULK + tcp_bulk_threads() : TCP_CONTROL;
+    server->context = zmq_ctx_new();
+    if (server->context == NULL ||
+        zmq_ctx_set(server->context, ZMQ_IO_THREADS, threads) != 0) {
+        return xd_fail(error,
+                       XD_ERR_SYSTEM,
+                       "no ZeroMQ context: %s",
+                       zmq_strerror(errno));
+    }
+    enum xd_err err =
+        xdb_zap_start(server->context, server->rights, server->died_fd, &server->zap);
+    return err ? xd_fail(error, err, "cannot start the ZAP handler") : XD_OK;
+}
+
+enum xd_err xdb_bus_open(struct xdb_server *server,
+                         const struct xd_broker_options *options,
+                         struct xd_error *error)
+{
+    struct xd_key_pair key;
+    memset(&key, 0, sizeof key);
+    server->has_tcp = xdb_listen_needs_keys(options);
+    enum xd_err err = open_rights(server, options, &key, error);
+    err = err ? err : open_context(server, error);
+    if (err == XD_OK && server->has_tcp) {
+        seed_routing_ids();
+    }
+    err = err ? err : make_sockets(server, error);
+    if (err == XD_OK && (err = note_descriptors(server)) != XD_OK) {
+        (void)xd_fail(error, err, "no descriptor of a socket: %s", zmq_strerror(errno));
+    }
+    err = err ? err
+              : xdb_listen_open(&server->listeners,
+                                server->sockets,
+                                server->zap,
+                                options,
+                                &key,
+                                error);
+    xd_key_pair_wipe(&key);
+    return err;
 }
 
 void xdb_bus_close(struct xdb_server *server)
@@ -256,13 +190,8 @@ void xdb_bus_close(struct xdb_server *server)
     if (server->context != NULL) {
         zmq_ctx_term(server->context);
     }
-    if (server->lock_count > 0) {
-        unlink_all(server);
-    }
-    for (size_t i = 0; i < server->lock_count; i++) {
-        xdb_lock_drop(server->locks[i].path, server->locks[i].fd);
-        xd_free(server->locks[i].path);
-    }
+    xdb_listen_close(&server->listeners);
+    xdb_rights_free(server->rights);
 }
 
 enum xd_err xdb_conn_send_frames(struct xdb_server *server,

@@ -5,6 +5,7 @@
 #define XDB_IO_BUS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "io/server.h"
 #include "wire/codec.h"
@@ -14,6 +15,9 @@ enum xd_err xdb_bus_open(struct xdb_server *server,
                          const struct xd_broker_options *options,
                          struct xd_error *error) XD_MUST_USE;
 void xdb_bus_close(struct xdb_server *server);
+
+/* Which of libzmq's threads serve a socket's tcp connections: bits of ZMQ_AFFINITY. */
+uint64_t xdb_bus_tcp_threads(int which);
 
 /* Send a packed message on a connection, now. Errors: XD_ERR_AGAIN (full), XD_ERR_GONE
  * (then the connection is on the list of checks), XD_ERR_NOMEM. */

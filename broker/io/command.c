@@ -7,8 +7,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "io/admin.h"
 #include "io/server.h"
+#include "io/status.h"
 
 enum xd_err xdb_commands_init(struct xdb_commands *commands)
 {
@@ -97,7 +97,7 @@ void xdb_commands_serve(struct xdb_server *server)
     enum xd_err err = XD_OK;
     char *json = NULL;
     if (kind == XDB_COMMAND_STATUS) {
-        err = xdb_admin_status(server, &json);
+        err = xdb_status(server, &json);
     } else if (kind == XDB_COMMAND_DRAIN) {
         struct xdb_event event = {.kind = XDB_EVENT_DRAIN, .now = server->now};
         err = xdb_server_step(server, &event);

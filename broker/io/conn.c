@@ -4,6 +4,7 @@
 
 #include <string.h>
 #include <sys/random.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -115,6 +116,13 @@ void xdb_conn_check(struct xdb_conns *conns, struct xdb_conn *conn)
     }
 }
 
+bool xdb_conn_shut(const struct xdb_conn *conn)
+{
+    struct stat st;
+    return conn != NULL && conn->fd >= 0 && fstat(conn->fd, &st) == 0 &&
+           st.st_ino == conn->inode && shutdown(conn->fd, SHUT_RDWR) == 0;
+}
+
 void xdb_conn_free(struct xdb_conns *conns, struct xdb_conn *conn)
 {
     if (conn == NULL) {
@@ -193,6 +201,7 @@ void xdb_peer_attach(struct xdb_conns *conns,
     }
     conn->lane = lane;
     conn->peer = peer;
+    conn->is_over = false;
     peer->lanes[lane] = conn;
 }
 
@@ -207,6 +216,9 @@ void xdb_peer_free(struct xdb_conns *conns, struct xdb_peer *peer)
     if (peer->pidfd >= 0) {
         close(peer->pidfd);
     }
+    xd_bytes_unref(peer->software);
+    xd_bytes_unref(peer->host);
+    xd_facts_clear(&peer->facts);
     xdb_outbox_fini(&peer->outbox);
     xdb_parked_free_all(&peer->bulk);
     xd_list_remove(&peer->dirty);

@@ -15,6 +15,7 @@
 #include "base/map.h"
 #include "base/time.h"
 #include "io/outbox.h"
+#include "io/rights.h"
 #include "wire/msg.h"
 #include "wire/zmq.h"
 
@@ -28,7 +29,7 @@ enum xdb_socket {
 struct xdb_embed; /* io/embed.h */
 struct xdb_peer;
 
-#define XDB_PRINCIPAL_MAX 64u
+#define XDB_USER_ID_MAX sizeof(((struct xd_zmq_from *)NULL)->user_id)
 
 struct xdb_conn {
     struct xd_map_item by_route; /* key: `key` */
@@ -39,13 +40,18 @@ struct xdb_conn {
     int fd;      /* of its last message; -1 unknown */
     ino_t inode; /* of that descriptor, to know it again */
     enum xd_lane lane;
-    struct xdb_embed *embed; /* instead of a route */
-    struct xdb_peer *peer;   /* NULL before HELLO */
-    char principal[XDB_PRINCIPAL_MAX];
-    unsigned bad; /* malformed messages since `bad_since` */
+    struct xdb_embed *embed;       /* instead of a route */
+    struct xdb_peer *peer;         /* NULL before HELLO, and after its session */
+    bool is_over;                  /* its session has ended; what still comes is late */
+    char user_id[XDB_USER_ID_MAX]; /* as the ZAP handler made it; no NUL within */
+    const struct xdb_right *right; /* whose it is: on that the handler's word is taken */
+    uint32_t listener;             /* the address it came by */
+    unsigned bad;                  /* malformed messages since `bad_since` */
     xd_time bad_since;
-    bool is_dead;   /* its process is gone: after a moment that is proof enough */
-    unsigned tries; /* checks that found it reachable after all */
+    bool is_dead;     /* its process is gone: after a moment that is proof enough */
+    bool is_gone;     /* proven; what is left of it in the socket is still to be read */
+    unsigned tries;   /* checks that found it reachable after all */
+    xd_time next_try; /* a try marks its socket as worth reading, so that turns go on */
 };
 
 struct xdb_peer {
@@ -58,8 +64,11 @@ struct xdb_peer {
     bool in_core;    /* the core knows it (client after HELLO, worker after READY) */
     xd_time hello_deadline; /* worker: until READY must have come; XD_NEVER after */
     int pidfd;              /* -1: none */
-    pid_t pid;              /* as it says; 0 unknown */
-    char principal[XDB_PRINCIPAL_MAX];
+    pid_t pid;              /* as it says, on this host; 0 unknown */
+    uint64_t said_pid;      /* as it says, wherever that is */
+    struct xd_bytes *software, *host; /* likewise; NULL: not said */
+    struct xd_facts facts;
+    const struct xdb_right *right;
     struct xdb_outbox outbox; /* control lane */
     struct xd_list dirty;     /* has something to flush */
     struct xd_list bulk;      /* parked messages of the bulk lane, in order */
@@ -100,6 +109,10 @@ void xdb_conns_fd_closed(struct xdb_conns *conns, int fd);
 
 void xdb_conn_check(struct xdb_conns *conns,
                     struct xdb_conn *conn); /* put on the list of checks */
+
+/* Close the descriptor's connection, if it still is the one we mean; what libzmq holds
+ * for it goes. False: it is not, or a link's. NULL allowed. */
+bool xdb_conn_shut(const struct xdb_conn *conn);
 
 /* Forget a connection; its session loses that lane. */
 void xdb_conn_free(struct xdb_conns *conns, struct xdb_conn *conn);

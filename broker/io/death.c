@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include <zmq.h>
@@ -26,8 +27,8 @@ enum xd_err xdb_death_watch(struct xdb_server *server, enum xdb_socket which)
     int zero = 0;
     (void)
         snprintf(endpoint, sizeof endpoint, "inproc://crossdock.monitor.%d", (int)which);
-    if (zmq_socket_monitor(server->sockets[which], endpoint, ZMQ_EVENT_DISCONNECTED) !=
-        0) {
+    int events = ZMQ_EVENT_DISCONNECTED | (server->has_tcp ? ZMQ_EVENT_ACCEPTED : 0);
+    if (zmq_socket_monitor(server->sockets[which], endpoint, events) != 0) {
         return XD_ERR_SYSTEM;
     }
     void *pair = zmq_socket(server->context, ZMQ_PAIR);
@@ -41,7 +42,6 @@ enum xd_err xdb_death_watch(struct xdb_server *server, enum xdb_socket which)
         return XD_ERR_SYSTEM;
     }
     /* Its descriptor tells of the first event only who has looked and found none. */
-    int events;
     size_t size = sizeof events;
     return zmq_getsockopt(pair, ZMQ_EVENTS, &events, &size) == 0 ? XD_OK : XD_ERR_SYSTEM;
 }
@@ -67,7 +67,7 @@ void xdb_death_watch_process(struct xdb_server *server, struct xdb_peer *peer)
 
 /* One monitor message: event number and value in the first frame, the endpoint in the
  * second. */
-static bool read_monitor(void *monitor, int *fd)
+static bool read_monitor(void *monitor, uint16_t *number, int *fd)
 {
     unsigned char event[6];
     char endpoint[256];
@@ -76,11 +76,10 @@ static bool read_monitor(void *monitor, int *fd)
         return false;
     }
     (void)zmq_recv(monitor, endpoint, sizeof endpoint, ZMQ_DONTWAIT);
-    uint16_t number;
     int32_t value;
-    memcpy(&number, event, sizeof number);
-    memcpy(&value, event + sizeof number, sizeof value);
-    *fd = number == ZMQ_EVENT_DISCONNECTED ? value : -1;
+    memcpy(number, event, sizeof *number);
+    memcpy(&value, event + sizeof *number, sizeof value);
+    *fd = value;
     return true;
 }
 
@@ -108,15 +107,35 @@ static void read_pidfds(struct xdb_server *server)
 void xdb_death_read(struct xdb_server *server)
 {
     for (int i = 0; i < XDB_SOCKET_COUNT; i++) {
+        uint16_t number;
         int fd;
-        while (read_monitor(server->monitors[i], &fd)) {
-            xdb_conns_fd_closed(&server->conns, fd);
+        while (read_monitor(server->monitors[i], &number, &fd)) {
+            if (number == ZMQ_EVENT_ACCEPTED) {
+                xdb_flood_accepted(&server->flood, (enum xdb_socket)i, fd);
+            } else {
+                xdb_flood_closed(&server->flood, fd);
+                xdb_conns_fd_closed(&server->conns, fd);
+            }
         }
     }
     read_pidfds(server);
     for (int i = 0; i < XDB_SOCKET_COUNT; i++) { /* what they said last comes first */
         server->ready[i] = true;
         server->drained[i] = false;
+    }
+}
+
+/* The connections outlive their session, until their descriptors are closed: what the
+ * peer said before it heard of the end is still on its way. */
+static void retire_lanes(struct xdb_peer *peer)
+{
+    for (int lane = 0; lane < XD_LANE_COUNT; lane++) {
+        struct xdb_conn *conn = peer->lanes[lane];
+        if (conn != NULL && conn->embed == NULL) {
+            conn->peer = NULL;
+            conn->is_over = true;
+            peer->lanes[lane] = NULL;
+        }
     }
 }
 
@@ -129,11 +148,17 @@ void xdb_session_end(struct xdb_server *server,
             2,
             "session end session=%llu role=%s how=%s",
             (unsigned long long)session.n,
-            peer->role == XD_ROLE_WORKER ? "worker" : "client",
+            xd_role_name(peer->role),
             how == XDB_EVENT_LEAVE ? "left" : "lost");
     bool in_core = peer->in_core;
+    if (how == XDB_EVENT_LOST) {
+        /* Else libzmq would keep the chunks for a process that is only stopped. */
+        (void)xdb_conn_shut(peer->lanes[XD_LANE_BULK]);
+    }
     xdb_relay_session_gone(server, session);
     xdb_setups_session_gone(server, peer);
+    xdb_agents_session_gone(server, session);
+    retire_lanes(peer);
     xdb_peer_free(&server->conns, peer);
     if (in_core) {
         struct xdb_event event = {.kind = how, .now = server->now, .session = session};
@@ -159,6 +184,18 @@ static bool is_reachable(struct xdb_server *server, struct xdb_conn *conn)
     return err != XD_ERR_GONE;
 }
 
+/* Its process has ended, and so has what it sent: on a busy host libzmq may take long to
+ * read that. */
+static bool has_said_all(const struct xdb_conn *conn)
+{
+    int unread = 0;
+    if (!conn->is_dead || conn->tries < TRIES_OF_THE_DEAD) {
+        return false;
+    }
+    bool is_known = conn->fd >= 0 && ioctl(conn->fd, FIONREAD, &unread) == 0;
+    return !is_known || unread == 0 || conn->tries >= TRIES_MAX - 1;
+}
+
 /* A worker between its two control connections: its HELLO on the second one may still be
  * on the way. */
 static bool is_moving(const struct xdb_peer *peer)
@@ -169,14 +206,28 @@ static bool is_moving(const struct xdb_peer *peer)
 static void conn_end(struct xdb_server *server, struct xdb_conn *conn)
 {
     struct xdb_peer *peer = conn->peer;
-    if (peer == NULL || is_moving(peer)) {
-        xdb_conn_free(&server->conns, conn);
-    } else if (conn->lane == XD_LANE_CONTROL) {
+    bool goes_with_session = false;
+    if (peer != NULL && !is_moving(peer) && conn->lane == XD_LANE_CONTROL) {
+        goes_with_session = conn->embed != NULL;
         xdb_session_end(server, peer, XDB_EVENT_LOST);
-    } else {
+    } else if (peer != NULL && !is_moving(peer)) {
         xdb_relay_bulk_gone(server, peer->session);
+    }
+    if (!goes_with_session) {
         xdb_conn_free(&server->conns, conn);
     }
+}
+
+/* The proof may have taken in, together with the end, words that came after the socket
+ * was last read: it is read once more. */
+static void hear_last_words(struct xdb_server *server, struct xdb_conn *conn)
+{
+    conn->is_gone = true;
+    if (conn->embed == NULL) {
+        server->ready[conn->key.socket] = true;
+        server->drained[conn->key.socket] = false;
+    }
+    xdb_conn_check(&server->conns, conn);
 }
 
 void xdb_death_check(struct xdb_server *server)
@@ -192,11 +243,15 @@ void xdb_death_check(struct xdb_server *server)
         struct xdb_conn *conn = XD_ITEM(todo.next, struct xdb_conn, checks);
         xd_list_remove(&conn->checks);
         bool drained = conn->embed != NULL || server->drained[conn->key.socket];
-        if (!drained) {
+        if (!drained || (!conn->is_gone && server->now < conn->next_try)) {
             xdb_conn_check(&server->conns, conn);
-        } else if (!is_reachable(server, conn) ||
-                   (conn->is_dead && conn->tries >= TRIES_OF_THE_DEAD)) {
+            continue;
+        }
+        conn->next_try = server->now + XD_MS;
+        if (conn->is_gone) {
             conn_end(server, conn);
+        } else if (!is_reachable(server, conn) || has_said_all(conn)) {
+            hear_last_words(server, conn);
         } else if (++conn->tries < TRIES_MAX) {
             xdb_conn_check(&server->conns, conn);
         } else {

@@ -19,6 +19,7 @@ static void answer(struct xdb_server *server, struct xdb_conn *conn)
     const struct xdb_peer *peer = conn->peer;
     struct xd_msg msg = {.kind = XD_KIND_HELLO_OK};
     struct xd_hello_ok *ok = &msg.hello_ok;
+    const struct xdb_listener *listener = &server->listeners.items[conn->listener];
     bool remote = conn->embed == NULL;
     ok->version = XD_PROTOCOL_VERSION;
     ok->session = peer->session;
@@ -27,8 +28,10 @@ static void answer(struct xdb_server *server, struct xdb_conn *conn)
     ok->lost_ms = server->lost_ms;
     ok->budget_tasks = server->client_tasks;
     ok->budget_bytes = server->client_bytes;
-    if (text_of(remote ? server->worker_endpoint : "", &ok->worker_endpoint) != XD_OK ||
-        text_of(remote ? server->bulk_endpoint : "", &ok->bulk_endpoint) != XD_OK ||
+    if (text_of(remote ? listener->told[XDB_SOCKET_WORKERS] : "", &ok->worker_endpoint) !=
+            XD_OK ||
+        text_of(remote ? listener->told[XDB_SOCKET_BULK] : "", &ok->bulk_endpoint) !=
+            XD_OK ||
         text_of("crossdock-broker " XD_VERSION, &ok->software) != XD_OK) {
         server->stats.no_memory++; /* the other side asks again after its time-out */
     } else {
@@ -56,13 +59,25 @@ static bool speaks_our_version(struct xdb_server *server,
     return false;
 }
 
+/* What it says of itself, for people. */
+static void keep_facts(struct xdb_peer *peer, struct xd_hello *hello)
+{
+    peer->said_pid = hello->pid;
+    peer->software = hello->software;
+    peer->host = hello->host;
+    peer->facts = hello->facts;
+    hello->software = NULL;
+    hello->facts = (struct xd_facts){.name = NULL};
+    hello->host = NULL;
+}
+
 /* Pids mean something only where the peer says that it runs on our host. */
 static void note_process(struct xdb_server *server,
                          struct xdb_peer *peer,
                          const struct xd_hello *hello)
 {
     if (server->host[0] == '\0' || hello->pid == 0 || hello->pid > INT32_MAX ||
-        !xd_bytes_is(hello->host, server->host)) {
+        !xd_bytes_is(peer->host, server->host)) {
         return;
     }
     peer->pid = (pid_t)hello->pid;
@@ -71,19 +86,38 @@ static void note_process(struct xdb_server *server,
     }
 }
 
+static bool has_role(struct xdb_server *server,
+                     struct xdb_conn *conn,
+                     const struct xd_hello *hello)
+{
+    bool is_worker = hello->role == XD_ROLE_WORKER || hello->role == XD_ROLE_AGENT;
+    unsigned wanted = is_worker ? XD_ALLOW_WORKER : XD_ALLOW_CLIENT | XD_ALLOW_ADMIN;
+    if ((conn->right->roles & wanted) != 0) {
+        return true;
+    }
+    char text[XDB_PRINCIPAL_MAX + 80];
+    (void)snprintf(text,
+                   sizeof text,
+                   "%s may not be a %s of this broker",
+                   conn->right->principal,
+                   xd_role_name(hello->role));
+    xdb_inbound_bad(server, conn, XD_KIND_HELLO, XD_ERR_FORBIDDEN, text);
+    return false;
+}
+
 static enum xd_err join_core(struct xdb_server *server, struct xdb_peer *peer)
 {
     struct xdb_event event = {.kind = XDB_EVENT_CLIENT_JOIN,
                               .now = server->now,
                               .session = peer->session};
-    event.client_join.principal = xdb_principal_number(peer->principal);
+    event.client_join.principal = xdb_principal_number(peer->right->principal);
     peer->in_core = true;
     return xdb_server_step(server, &event);
 }
 
 static void open_session(struct xdb_server *server,
                          struct xdb_conn *conn,
-                         const struct xd_hello *hello)
+                         struct xd_hello *hello)
 {
     bool is_worker = hello->role == XD_ROLE_WORKER;
     if (conn->peer != NULL || hello->lane != XD_LANE_CONTROL ||
@@ -96,11 +130,15 @@ static void open_session(struct xdb_server *server,
             "a new session begins with one HELLO on the control lane of the address");
         return;
     }
+    if (!has_role(server, conn, hello)) {
+        return;
+    }
     struct xdb_peer *peer;
     enum xd_err err = xdb_peer_add(&server->conns, hello->role, &peer);
     if (err == XD_OK) {
-        memcpy(peer->principal, conn->principal, sizeof peer->principal);
+        peer->right = conn->right;
         peer->owner = hello->owner;
+        keep_facts(peer, hello);
         xdb_peer_attach(&server->conns, peer, XD_LANE_CONTROL, conn);
         if (is_worker) {
             peer->hello_deadline = server->now + XDB_HELLO_DEADLINE;
@@ -124,8 +162,8 @@ static void open_session(struct xdb_server *server,
             2,
             "session begin session=%llu role=%s principal=%s",
             (unsigned long long)peer->session.n,
-            is_worker ? "worker" : "client",
-            peer->principal);
+            xd_role_name(peer->role),
+            peer->right->principal);
     answer(server, conn);
 }
 
@@ -149,7 +187,7 @@ static void join_session(struct xdb_server *server,
                                                               : XD_LANE_CONTROL;
     if (peer == NULL || conn->peer != NULL || hello->lane != lane ||
         peer->role != hello->role || !same_token(&peer->token, &hello->token) ||
-        strcmp(peer->principal, conn->principal) != 0) {
+        strcmp(peer->right->principal, conn->right->principal) != 0) {
         xdb_inbound_bad(server,
                         conn,
                         XD_KIND_HELLO,
@@ -164,9 +202,7 @@ static void join_session(struct xdb_server *server,
     }
 }
 
-void xdb_hello(struct xdb_server *server,
-               struct xdb_conn *conn,
-               const struct xd_hello *hello)
+void xdb_hello(struct xdb_server *server, struct xdb_conn *conn, struct xd_hello *hello)
 {
     if (!speaks_our_version(server, conn, hello)) {
         return;

@@ -7,6 +7,6 @@
 
 void xdb_hello(struct xdb_server *server,
                struct xdb_conn *conn,
-               const struct xd_hello *hello);
+               struct xd_hello *hello); /* its facts are taken */
 
 #endif

@@ -4,14 +4,13 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
 
 #include "io/admin.h"
 #include "io/bus.h"
 #include "io/death.h"
 #include "io/hello.h"
 #include "io/outbound.h"
+#include "wire/class.h"
 
 #define BAD_MAX                                                                          \
     3u /* malformed messages within BAD_WINDOW, then the connection is cut               \
@@ -23,11 +22,12 @@
 enum {
     CLIENT = 1, /* a client's control lane */
     WORKER = 2, /* a worker's control lane */
-    BULK = 4    /* anybody's bulk lane */
+    BULK = 4,   /* anybody's bulk lane */
+    AGENT = 8   /* a host agent's control lane */
 };
 
 static const unsigned char SPEAKERS[] = {
-    [XD_KIND_HELLO] = CLIENT | WORKER | BULK,
+    [XD_KIND_HELLO] = CLIENT | WORKER | BULK | AGENT,
     [XD_KIND_READY] = WORKER,
     [XD_KIND_SUBMIT] = CLIENT,
     [XD_KIND_STARTED] = WORKER,
@@ -36,11 +36,11 @@ static const unsigned char SPEAKERS[] = {
     [XD_KIND_ACK] = CLIENT,
     [XD_KIND_CANCEL] = CLIENT,
     [XD_KIND_RECALLED] = WORKER,
-    [XD_KIND_HEARTBEAT] = CLIENT | WORKER | BULK,
-    [XD_KIND_BYE] = CLIENT | WORKER,
+    [XD_KIND_HEARTBEAT] = CLIENT | WORKER | BULK | AGENT,
+    [XD_KIND_BYE] = CLIENT | WORKER | AGENT,
     [XD_KIND_CHUNK] = BULK,
     [XD_KIND_CREDIT] = BULK,
-    [XD_KIND_ADMIN] = CLIENT,
+    [XD_KIND_ADMIN] = CLIENT | AGENT,
     [XD_KIND_SETUP] = CLIENT,
 };
 
@@ -48,26 +48,24 @@ static bool may_say(const struct xdb_conn *conn, enum xd_kind kind)
 {
     unsigned who = conn->lane == XD_LANE_BULK           ? BULK
                    : conn->peer->role == XD_ROLE_WORKER ? WORKER
+                   : conn->peer->role == XD_ROLE_AGENT  ? AGENT
                                                         : CLIENT;
     return (size_t)kind < sizeof SPEAKERS && (SPEAKERS[kind] & who) != 0;
 }
 
 /* ---- bad messages */
 
-/* Close the descriptor's connection, if it still is the one we mean. */
 static void cut(struct xdb_server *server, struct xdb_conn *conn)
 {
-    struct stat st;
-    if (conn->fd < 0 || fstat(conn->fd, &st) != 0 || st.st_ino != conn->inode) {
+    if (!xdb_conn_shut(conn)) {
         return;
     }
-    (void)shutdown(conn->fd, SHUT_RDWR);
     server->stats.cut++;
     xdb_log(server,
             1,
             "connection cut after %u bad messages principal=%s",
             conn->bad,
-            conn->principal);
+            conn->right->principal);
 }
 
 void xdb_inbound_bad(struct xdb_server *server,
@@ -84,8 +82,9 @@ void xdb_inbound_bad(struct xdb_server *server,
     conn->bad++;
     xdb_log(server,
             1,
-            "bad message principal=%s code=%s: %s",
-            conn->principal,
+            "bad message principal=%s kind=%s code=%s: %s",
+            conn->right->principal,
+            xd_kind_name((enum xd_kind)kind),
             xd_err_name(code),
             text);
     xdb_conn_error(server, conn, kind, code, text);
@@ -160,6 +159,12 @@ static void on_ready(struct xdb_server *server, struct xdb_conn *conn, struct xd
                   "once, on the workers' endpoint named in HELLO_OK");
         return;
     }
+    if (!xdb_right_covers(conn->right, msg->ready.profile)) {
+        char text[XDB_DENIAL_ROOM];
+        xdb_right_deny(conn->right, msg->ready.profile, text);
+        xdb_inbound_bad(server, conn, msg->kind, XD_ERR_FORBIDDEN, text);
+        return;
+    }
     struct xdb_event event = event_of(server, conn, XDB_EVENT_WORKER_JOIN);
     event.worker_join.profile = msg->ready.profile;
     event.worker_join.owner = peer->owner;
@@ -230,9 +235,25 @@ static void on_submit(struct xdb_server *server,
     event.submit.profile = msg->tasks.profile;
     event.submit.tasks = msg->tasks.tasks;
     event.submit.count = msg->tasks.count;
-    if (xdb_server_step(server, &event) != XD_OK) {
+    enum xd_err err = XD_OK;
+    char text[XDB_DENIAL_ROOM] = "";
+    if ((conn->right->roles & XD_ALLOW_CLIENT) == 0) {
+        (void)snprintf(text,
+                       sizeof text,
+                       "%s may not submit tasks: it has not the role client",
+                       conn->right->principal);
+    } else if (!xdb_right_covers(conn->right, msg->tasks.profile)) {
+        xdb_right_deny(conn->right, msg->tasks.profile, text);
+    }
+    if (text[0] != '\0') {
+        server->stats.bad++;
+        err = xd_bytes_text(text, &event.submit.denied);
+    }
+    err = err ? err : xdb_server_step(server, &event);
+    if (err != XD_OK) {
         refuse_tasks(server, conn, msg);
     }
+    xd_bytes_unref(event.submit.denied);
 }
 
 static void on_result(struct xdb_server *server,
@@ -244,7 +265,10 @@ static void on_result(struct xdb_server *server,
     event.result.count = msg->results.count;
     event.result.has_started = msg->results.has_started;
     event.result.started = msg->results.started;
+    struct xdb_relay_refs refs;
+    xdb_relay_note(&refs, event.session, msg->results.results, msg->results.count);
     step(server, conn, msg->kind, &event);
+    xdb_relay_settle(server, &refs);
 }
 
 static void on_task_event(struct xdb_server *server,
@@ -343,7 +367,8 @@ static void take_ack(struct xdb_server *server,
                      struct xdb_conn *conn,
                      const struct xd_msg *msg)
 {
-    if (msg->ack == 0 || conn->peer->role == XD_ROLE_WORKER || !conn->peer->in_core) {
+    if (msg->ack == 0 || conn->peer->role == XD_ROLE_WORKER ||
+        conn->peer->role == XD_ROLE_AGENT || !conn->peer->in_core) {
         return;
     }
     struct xdb_event event = event_of(server, conn, XDB_EVENT_ACK);
@@ -361,6 +386,9 @@ static void dispatch(struct xdb_server *server, struct xdb_conn *conn, struct xd
 {
     if (msg->kind == XD_KIND_HELLO) {
         xdb_hello(server, conn, &msg->hello);
+        return;
+    }
+    if (conn->peer == NULL && conn->is_over) {
         return;
     }
     if (conn->peer == NULL) {

@@ -80,6 +80,10 @@ static void send_or_park(struct xdb_server *server,
  * its actions any more. */
 static void give_back(struct xdb_server *server, struct xdb_peer *peer, bool gone)
 {
+    xdb_relay_revoke(server,
+                     peer->outbox.frames,
+                     peer->outbox.frame_count,
+                     peer->session);
     void *items = server->failed;
     size_t count = peer->outbox.count, at = server->failed_count;
     enum xd_err err =
@@ -246,6 +250,7 @@ static void retry_peer(struct xdb_server *server, struct xdb_peer *peer)
 void xdb_outbound_retry(struct xdb_server *server)
 {
     server->retry_at = XD_NEVER;
+    xdb_relay_retry(server);
     struct xd_map_item *item = xd_map_next(&server->conns.sessions, NULL);
     while (item != NULL) {
         struct xdb_peer *peer = XD_ITEM(item, struct xdb_peer, by_session);

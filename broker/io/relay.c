@@ -8,6 +8,11 @@
 #include "io/server.h"
 #include "wire/limits.h"
 
+/* With so many messages waiting for a peer's bulk lane, beside what libzmq holds, no
+ * chunk joins them: that is more than the windows of all payloads an honest reader has
+ * under way. */
+#define PARKED_MAX 64u
+
 void xdb_relay_init(struct xdb_relay *relay, uint64_t seed)
 {
     xd_map_init(&relay->grants, seed);
@@ -63,7 +68,7 @@ static struct xdb_grant *find_grant(const struct xdb_relay *relay,
     return item == NULL ? NULL : XD_ITEM(item, struct xdb_grant, by_key);
 }
 
-static void free_grant(struct xdb_relay *relay, struct xdb_grant *grant)
+static void drop_grant(struct xdb_relay *relay, struct xdb_grant *grant)
 {
     struct xd_session_id owner = {grant->key.owner}, reader = {grant->key.reader};
     xd_list_remove(&grant->of_owner);
@@ -78,10 +83,24 @@ void xdb_relay_fini(struct xdb_relay *relay)
 {
     struct xd_map_item *item;
     while ((item = xd_map_next(&relay->grants, NULL)) != NULL) {
-        free_grant(relay, XD_ITEM(item, struct xdb_grant, by_key));
+        drop_grant(relay, XD_ITEM(item, struct xdb_grant, by_key));
     }
     xd_map_fini(&relay->grants);
     xd_map_fini(&relay->ends);
+}
+
+/* So many chunks of it are not on their way any more. */
+static void note_read(struct xdb_server *server, struct xdb_grant *grant, uint32_t chunks)
+{
+    uint32_t read = chunks < grant->unread ? chunks : grant->unread;
+    grant->unread -= read;
+    server->stats.relaying -= read * XD_CHUNK_BYTES;
+}
+
+static void free_grant(struct xdb_server *server, struct xdb_grant *grant)
+{
+    note_read(server, grant, grant->unread);
+    drop_grant(&server->relay, grant);
 }
 
 static enum xd_err grant_one(struct xdb_relay *relay,
@@ -134,7 +153,8 @@ enum xd_err xdb_relay_grant(struct xdb_server *server,
     return XD_OK;
 }
 
-/* Send on a session's bulk lane; behind what is parked there. */
+/* Send on a session's bulk lane; behind what is parked there. XD_ERR_BUSY: too much is.
+ */
 static enum xd_err send_bulk(struct xdb_server *server,
                              struct xd_session_id session,
                              const struct xd_msg *msg)
@@ -152,6 +172,10 @@ static enum xd_err send_bulk(struct xdb_server *server,
                   : xdb_conn_send(server, peer->lanes[XD_LANE_BULK], &frames);
     }
     struct xdb_parked *parked;
+    bool is_piece = msg->kind == XD_KIND_CHUNK && msg->chunk.bytes != NULL;
+    if (err == XD_ERR_AGAIN && is_piece && peer->bulk_count >= PARKED_MAX) {
+        err = XD_ERR_BUSY;
+    }
     if (err == XD_ERR_AGAIN &&
         (err = xdb_parked_new(frames.items, frames.count, &parked)) == XD_OK) {
         xd_list_push_back(&peer->bulk, &parked->link);
@@ -192,11 +216,81 @@ static void send_credit(struct xdb_server *server,
                                     .chunks = chunks,
                                     .done = done};
     enum xd_err err = send_bulk(server, owner, &msg);
-    if (err == XD_ERR_GONE && !done) {
-        grant->waiting += chunks;
-    } else if (err == XD_ERR_NOMEM) {
-        server->stats.no_memory++;
-        grant->waiting += chunks;
+    if (err == XD_OK) {
+        return;
+    }
+    grant->waiting += chunks;
+    if (err != XD_ERR_GONE) {
+        server->stats.no_memory += err == XD_ERR_NOMEM ? 1 : 0;
+        server->relay.is_short = true;
+        server->retry_at =
+            xd_time_min(server->retry_at, server->now + XDB_RETRY_INTERVAL);
+    }
+}
+
+/* One of the readings it was granted for is over. */
+static void use_over(struct xdb_server *server, struct xdb_grant *grant)
+{
+    if (--grant->uses == 0) {
+        send_credit(server, grant, 0, true);
+        free_grant(server, grant);
+    }
+}
+
+void xdb_relay_revoke(struct xdb_server *server,
+                      const struct xd_frame *frames,
+                      size_t count,
+                      struct xd_session_id reader)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct xdb_grant *grant = xd_ref_is_set(frames[i].ref)
+                                      ? find_grant(&server->relay, frames[i].ref, reader)
+                                      : NULL;
+        if (grant != NULL) {
+            use_over(server, grant);
+        }
+    }
+}
+
+void xdb_relay_note(struct xdb_relay_refs *refs,
+                    struct xd_session_id owner,
+                    const struct xd_result *results,
+                    size_t count)
+{
+    refs->count = 0;
+    for (size_t i = 0; i < count; i++) {
+        for (size_t k = 0; k < results[i].frame_count; k++) {
+            struct xd_ref ref = results[i].frames[k].ref;
+            if (xd_ref_is_set(ref) && xd_session_is(ref.owner, owner)) {
+                xd_assert(refs->count < XD_FRAMES_MAX);
+                refs->items[refs->count++] = ref;
+            }
+        }
+    }
+}
+
+static bool has_reader(const struct xdb_relay *relay, struct xd_ref ref)
+{
+    const struct xdb_relay_end *end = find_end(relay, ref.owner);
+    if (end == NULL) {
+        return false;
+    }
+    XD_LIST_EACH (link, &end->owned) {
+        if (XD_ITEM(link, struct xdb_grant, of_owner)->key.counter == ref.counter) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void xdb_relay_settle(struct xdb_server *server, const struct xdb_relay_refs *refs)
+{
+    for (size_t i = 0; i < refs->count; i++) {
+        struct xd_ref ref = refs->items[i];
+        if (!has_reader(&server->relay, ref)) {
+            struct xdb_grant nobody = {.key = {ref.owner.n, ref.counter, 0}};
+            send_credit(server, &nobody, 0, true);
+        }
     }
 }
 
@@ -213,25 +307,39 @@ static void send_failure(struct xdb_server *server, const struct xdb_grant *gran
     }
 }
 
+/* It asks for chunks and reads none: its streams end, and what waits for it goes. */
+static void give_up(struct xdb_server *server, struct xd_session_id reader)
+{
+    struct xdb_peer *peer = xdb_peer_find(&server->conns, reader);
+    xdb_log(server,
+            1,
+            "chunks are not read session=%llu parked=%zu",
+            (unsigned long long)reader.n,
+            peer->bulk_count);
+    server->stats.cut += xdb_conn_shut(peer->lanes[XD_LANE_BULK]) ? 1 : 0;
+    xdb_relay_bulk_gone(server, reader);
+}
+
 enum xd_err xdb_relay_credit(struct xdb_server *server,
                              struct xd_session_id reader,
                              const struct xd_credit *credit)
 {
     struct xdb_grant *grant = find_grant(&server->relay, credit->ref, reader);
     if (grant == NULL) {
-        /* The owner is gone, or it was never the reader's: the same answer. */
         struct xdb_grant nobody = {
             .key = {credit->ref.owner.n, credit->ref.counter, reader.n}};
-        if (!credit->done) {
-            send_failure(server, &nobody);
+        if (credit->done) {
+            return XD_OK;
         }
-        return credit->done ? XD_OK : XD_ERR_FORBIDDEN;
+        send_failure(server, &nobody);
+        /* An owner that is gone, or its bulk lane, took its grants along while this was
+         * on its way. */
+        struct xdb_peer *owner = xdb_peer_find(&server->conns, credit->ref.owner);
+        bool is_there = owner != NULL && owner->lanes[XD_LANE_BULK] != NULL;
+        return is_there ? XD_ERR_FORBIDDEN : XD_OK;
     }
     if (credit->done) {
-        if (--grant->uses == 0) {
-            send_credit(server, grant, 0, true);
-            free_grant(&server->relay, grant);
-        }
+        use_over(server, grant);
         return XD_OK;
     }
     if (credit->chunks > XD_CHUNK_WINDOW ||
@@ -239,6 +347,7 @@ enum xd_err xdb_relay_credit(struct xdb_server *server,
         return XD_ERR_FORBIDDEN;
     }
     grant->credit += credit->chunks;
+    note_read(server, grant, credit->chunks);
     send_credit(server, grant, credit->chunks, false);
     return XD_OK;
 }
@@ -262,7 +371,35 @@ enum xd_err xdb_relay_chunk(struct xdb_server *server,
     struct xd_msg msg = {.kind = XD_KIND_CHUNK};
     msg.chunk = *chunk;
     enum xd_err err = send_bulk(server, chunk->reader, &msg);
-    return err == XD_ERR_GONE ? XD_OK : err;
+    if (err == XD_OK) {
+        grant->unread++;
+        server->stats.relaying += XD_CHUNK_BYTES;
+    } else if (err == XD_ERR_BUSY) {
+        give_up(server, chunk->reader);
+    }
+    return err == XD_ERR_NOMEM ? err : XD_OK;
+}
+
+/* Tell an owner the credit that it was not told. */
+static void send_waiting(struct xdb_server *server, struct xdb_grant *grant)
+{
+    uint32_t chunks = grant->waiting;
+    grant->waiting = 0;
+    if (chunks > 0) {
+        send_credit(server, grant, chunks, false);
+    }
+}
+
+void xdb_relay_retry(struct xdb_server *server)
+{
+    if (!server->relay.is_short) {
+        return;
+    }
+    server->relay.is_short = false;
+    struct xd_map_item *item = NULL;
+    while ((item = xd_map_next(&server->relay.grants, item)) != NULL) {
+        send_waiting(server, XD_ITEM(item, struct xdb_grant, by_key));
+    }
 }
 
 void xdb_relay_bulk_open(struct xdb_server *server, struct xd_session_id session)
@@ -272,12 +409,7 @@ void xdb_relay_bulk_open(struct xdb_server *server, struct xd_session_id session
         return;
     }
     XD_LIST_EACH (link, &end->owned) {
-        struct xdb_grant *grant = XD_ITEM(link, struct xdb_grant, of_owner);
-        uint32_t chunks = grant->waiting;
-        grant->waiting = 0;
-        if (chunks > 0) {
-            send_credit(server, grant, chunks, false);
-        }
+        send_waiting(server, XD_ITEM(link, struct xdb_grant, of_owner));
     }
 }
 
@@ -299,12 +431,12 @@ void xdb_relay_session_gone(struct xdb_server *server, struct xd_session_id sess
             struct xdb_grant *grant =
                 XD_ITEM(end->owned.next, struct xdb_grant, of_owner);
             send_failure(server, grant);
-            free_grant(&server->relay, grant);
+            free_grant(server, grant);
         } else {
             struct xdb_grant *grant =
                 XD_ITEM(end->read.next, struct xdb_grant, of_reader);
             send_credit(server, grant, 0, true);
-            free_grant(&server->relay, grant);
+            free_grant(server, grant);
         }
     }
 }

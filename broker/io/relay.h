@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Large payloads on their way from owner to reader: who may read what, and the credit
  * between the two. The broker keeps no payload: at most a window of chunks of each stream
- * is here. */
+ * is here, and a reader that grants credit without reading loses its streams. */
 #ifndef XDB_IO_RELAY_H
 #define XDB_IO_RELAY_H
 
@@ -12,6 +12,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "base/task.h"
+#include "wire/limits.h"
 #include "wire/msg.h"
 
 struct xdb_server;
@@ -24,10 +25,12 @@ struct xdb_grant {
     struct {
         uint64_t owner, counter, reader;
     } key;
-    uint32_t credit; /* chunks the owner may still send */
-    uint32_t
-        waiting;   /* credit that the owner was not told yet: its bulk lane is not open */
-    unsigned uses; /* how often it was granted */
+    uint32_t credit;  /* chunks the owner may still send */
+    uint32_t waiting; /* credit that the owner was not told yet: its bulk lane is not
+                         open, or memory was short */
+    uint32_t unread;  /* chunks passed on that no credit has answered: at most so many
+                         are still on their way */
+    unsigned uses;    /* how often it was granted */
 };
 
 /* A session's grants, as owner and as reader. */
@@ -39,6 +42,13 @@ struct xdb_relay_end {
 
 struct xdb_relay {
     struct xd_map grants, ends;
+    bool is_short; /* of memory: some credit is to be told again */
+};
+
+/* The payloads of one message of results, noted before the core takes it. */
+struct xdb_relay_refs {
+    struct xd_ref items[XD_FRAMES_MAX];
+    size_t count;
 };
 
 void xdb_relay_init(struct xdb_relay *relay, uint64_t seed);
@@ -50,8 +60,24 @@ enum xd_err xdb_relay_grant(struct xdb_server *server,
                             size_t count,
                             struct xd_session_id reader) XD_MUST_USE;
 
+/* The frames did not leave after all. */
+void xdb_relay_revoke(struct xdb_server *server,
+                      const struct xd_frame *frames,
+                      size_t count,
+                      struct xd_session_id reader);
+
+/* Results may come that nobody is sent (their task was cancelled, their client is gone).
+ * Note what `owner` refers to in them; after the core's step, the owner may let go of
+ * what no reader was granted. */
+void xdb_relay_note(struct xdb_relay_refs *refs,
+                    struct xd_session_id owner,
+                    const struct xd_result *results,
+                    size_t count);
+void xdb_relay_settle(struct xdb_server *server, const struct xdb_relay_refs *refs);
+
 /* A CREDIT from a reader or a CHUNK from an owner. Errors: XD_ERR_FORBIDDEN (no such
- * grant, or more than the credit: nothing was relayed), XD_ERR_NOMEM. */
+ * grant, and the owner is there; or more than the credit: nothing was relayed),
+ * XD_ERR_NOMEM. */
 enum xd_err xdb_relay_credit(struct xdb_server *server,
                              struct xd_session_id reader,
                              const struct xd_credit *credit) XD_MUST_USE;
@@ -72,5 +98,8 @@ void xdb_relay_session_gone(struct xdb_server *server, struct xd_session_id sess
 /* Send what was parked because a reader's bulk lane was full. True when some is still
  * parked. */
 bool xdb_relay_flush(struct xdb_server *server, struct xdb_peer *peer);
+
+/* Tell the credit for which there was no memory. */
+void xdb_relay_retry(struct xdb_server *server);
 
 #endif

@@ -41,6 +41,7 @@ void xdb_log(struct xdb_server *server, int level, const char *format, ...)
 
 enum xd_err xdb_server_step(struct xdb_server *server, struct xdb_event *event)
 {
+    xdb_core_note_outside(server->core, server->stats.relaying);
     enum xd_err err = xdb_core_step(server->core, event, &server->actions);
     if (err == XD_OK) {
         xdb_outbound(server, &server->actions);
@@ -55,14 +56,12 @@ static bool is_authorised(struct xdb_server *server,
                           struct xdb_conn *conn,
                           const char *user_id)
 {
-    const char *principal = xdb_zap_principal(server->zap, user_id);
-    if (principal == NULL) {
-        return false;
+    if (conn->right != NULL) {
+        return strcmp(conn->user_id, user_id) == 0;
     }
-    if (conn->principal[0] == '\0') {
-        (void)snprintf(conn->principal, sizeof conn->principal, "%s", principal);
-    }
-    return strcmp(conn->principal, principal) == 0;
+    conn->right = xdb_zap_right(server->zap, user_id, &conn->listener);
+    (void)snprintf(conn->user_id, sizeof conn->user_id, "%s", user_id);
+    return conn->right != NULL && conn->listener < server->listeners.count;
 }
 
 static struct xdb_conn *conn_of(struct xdb_server *server,
@@ -113,9 +112,11 @@ static void read_socket(struct xdb_server *server, enum xdb_socket which)
                                       &count);
         if (err == XD_ERR_AGAIN || err == XD_ERR_GONE) {
             server->drained[which] = true;
+            xdb_flood_drained(&server->flood, which);
             server->ready[which] = false;
             return;
         }
+        xdb_flood_delivered(&server->flood, which, from.fd);
         handle(server, which, &from, err, frames, count);
         for (size_t k = 0; k < count; k++) {
             xd_bytes_unref(frames[k]);
@@ -139,10 +140,7 @@ static struct xdb_conn *conn_of_embed(struct xdb_server *server,
             return NULL;
         }
         embed->conns[lane]->lane = lane;
-        (void)snprintf(embed->conns[lane]->principal,
-                       XDB_PRINCIPAL_MAX,
-                       "uid=%u",
-                       geteuid());
+        embed->conns[lane]->right = xdb_rights_own(server->rights);
     }
     return embed->conns[lane];
 }
@@ -204,6 +202,10 @@ static void sweep(struct xdb_server *server)
             xdb_session_end(server, peer, XDB_EVENT_LOST);
         }
     }
+    struct xd_error complaint;
+    if (xdb_rights_complaint(server->rights, &complaint)) {
+        xdb_log(server, 1, "allow-list: %s", complaint.text);
+    }
 }
 
 static void timers(struct xdb_server *server)
@@ -217,8 +219,14 @@ static void timers(struct xdb_server *server)
     if (server->retry_at <= server->now) {
         xdb_outbound_retry(server);
     }
+    if (xdb_agents_deadline(server) <= server->now) {
+        xdb_agents_expire(server);
+    }
     if (server->sweep_at <= server->now) {
         sweep(server);
+    }
+    if (server->flood.look_at <= server->now) {
+        xdb_flood_look(server);
     }
 }
 
@@ -256,7 +264,8 @@ static xd_time next_deadline(const struct xdb_server *server)
     if (!xd_list_is_empty(&server->conns.checks)) {
         until = xd_time_min(until, server->now + XD_MS);
     }
-    return xd_time_min(until, server->sweep_at);
+    until = xd_time_min(until, xdb_agents_deadline(server));
+    return xd_time_min(until, xd_time_min(server->sweep_at, server->flood.look_at));
 }
 
 /* Until something happens or is due. On the sockets' own descriptors instead of
@@ -265,7 +274,7 @@ static xd_time next_deadline(const struct xdb_server *server)
  * in yet. */
 static void rest(struct xdb_server *server)
 {
-    enum { WAKE = 2 * XDB_SOCKET_COUNT, PIDFDS, DIED, COUNT };
+    enum { WAKE = 2 * XDB_SOCKET_COUNT, PIDFDS, DIED, ARRIVALS, COUNT };
     struct pollfd fds[COUNT];
     for (int i = 0; i < XDB_SOCKET_COUNT; i++) {
         fds[i] = (struct pollfd){server->socket_fds[i], POLLIN, 0};
@@ -274,6 +283,7 @@ static void rest(struct xdb_server *server)
     fds[WAKE] = (struct pollfd){server->embeds->broker_fd, POLLIN, 0};
     fds[PIDFDS] = (struct pollfd){server->pidfds, POLLIN, 0};
     fds[DIED] = (struct pollfd){server->died_fd, POLLIN, 0};
+    fds[ARRIVALS] = (struct pollfd){server->flood.arrivals, POLLIN, 0};
     (void)poll(fds, COUNT, xd_time_poll_ms(clock_now(), next_deadline(server)));
     bool death = fds[PIDFDS].revents != 0;
     for (int i = 0; i < XDB_SOCKET_COUNT; i++) {
@@ -287,6 +297,9 @@ static void rest(struct xdb_server *server)
     }
     if (death) {
         xdb_death_read(server);
+    }
+    if (fds[ARRIVALS].revents != 0) {
+        xdb_flood_arrived(&server->flood, clock_now());
     }
     server->zap_died = fds[DIED].revents != 0;
 }
@@ -385,6 +398,7 @@ enum xd_err xdb_server_new(const struct xd_broker_options *options,
     xdb_conns_init(&server->conns, seed);
     xdb_relay_init(&server->relay, seed);
     xdb_setups_init(&server->setups, seed);
+    xdb_agents_init(&server->agents);
     enum xd_err err = xdb_commands_init(&server->commands);
     if (err != XD_OK) {
         xd_free(server);
@@ -393,6 +407,7 @@ enum xd_err xdb_server_new(const struct xd_broker_options *options,
     server->died_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     server->pidfds = epoll_create1(EPOLL_CLOEXEC);
     err = xdb_embeds_new(&server->embeds);
+    err = err ? err : xdb_flood_init(&server->flood);
     if (err == XD_OK && (server->died_fd < 0 || server->pidfds < 0)) {
         err = XD_ERR_SYSTEM;
     }
@@ -419,8 +434,10 @@ void xdb_server_free(struct xdb_server *server)
     }
     xdb_relay_fini(&server->relay);
     xdb_setups_fini(&server->setups);
+    xdb_agents_fini(&server->agents);
     xdb_conns_fini(&server->conns);
     xdb_embeds_free(server->embeds);
+    xdb_flood_fini(&server->flood);
     xdb_core_free(server->core);
     xdb_actions_fini(&server->actions);
     xdb_bus_close(server);

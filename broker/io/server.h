@@ -10,9 +10,12 @@
 #include "base/time.h"
 #include "core/core.h"
 #include "crossdock_broker.h"
+#include "io/agents.h"
 #include "io/command.h"
 #include "io/conn.h"
 #include "io/embed.h"
+#include "io/flood.h"
+#include "io/listen.h"
 #include "io/relay.h"
 #include "io/setups.h"
 #include "io/zap.h"
@@ -31,8 +34,9 @@
     X(messages_in, "messages_in", "messages received")                                   \
     X(messages_out, "messages_out", "messages sent")                                     \
     X(bad, "bad_messages", "messages refused: malformed, out of turn or not allowed")    \
-    X(cut, "cut", "connections cut after repeated bad messages")                         \
+    X(cut, "cut", "connections cut: repeated bad messages, or chunks asked for in vain") \
     X(chunks, "chunks", "chunks relayed")                                                \
+    X(relaying, "relaying", "bytes of chunks now on their way to readers, at most")      \
     X(no_memory, "no_memory", "messages dropped for lack of memory")
 
 struct xdb_io_stats {
@@ -63,18 +67,16 @@ struct xdb_server {
     struct xdb_conns conns;
     struct xdb_relay relay;
     struct xdb_setups setups;
+    struct xdb_agents agents;
     struct xdb_embeds *embeds;
+    struct xdb_flood flood;
     struct xdb_commands commands;
     struct xdb_io_stats stats;
     int died_fd; /* the ZAP handler's last word */
     int pidfds;  /* epoll of worker processes */
-    struct {
-        int fd;
-        char *path; /* of the lock's file */
-    } locks[XDB_SOCKET_COUNT * 8];
-    size_t lock_count;
-    char address[XD_ADDRESS_MAX_BYTES], worker_endpoint[XD_ADDRESS_MAX_BYTES],
-        bulk_endpoint[XD_ADDRESS_MAX_BYTES];
+    struct xdb_rights *rights;
+    struct xdb_listeners listeners;
+    bool has_tcp;
     char host[XD_HOST_ID_MAX_BYTES];
     uint32_t heartbeat_ms, lost_ms;
     uint64_t client_tasks, client_bytes; /* told to clients in HELLO_OK */

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,19 +15,19 @@
 #include <zmq.h>
 
 #include "base/alloc.h"
+#include "base/thread.h"
 
 #define ENDPOINT "inproc://zeromq.zap.01"
 #define SECRET_BYTES 16
-#define FIELDS                                                                           \
-    7 /* version, id, domain, address, identity, mechanism, first credential             \
-       */
+/* The frames of a request (RFC 27). */
+enum { VERSION, ID, DOMAIN, ADDRESS, IDENTITY, MECHANISM, CREDENTIAL, FIELDS };
 #define FIELD_ROOM 256
 
 struct xdb_zap {
     pthread_t thread;
     void *reply, *stop_here, *stop_there; /* REP; PAIR ends for the end */
-    unsigned *ids;                        /* uids, then gids */
-    size_t uid_count, gid_count;
+    struct xdb_rights *rights;
+    atomic_uchar takes[XDB_ZAP_LISTENERS_MAX]; /* enum xdb_mechanism of each domain */
     int died_fd;
     char secret[2 * SECRET_BYTES + 1];
 };
@@ -35,9 +36,15 @@ struct xdb_zap {
  * invalid. */
 struct request {
     char field[FIELDS][FIELD_ROOM];
+    size_t size[FIELDS];
     size_t count;
     bool valid;
 };
+
+static void domain_name(uint32_t listener, char out[XDB_ZAP_DOMAIN_ROOM])
+{
+    (void)snprintf(out, XDB_ZAP_DOMAIN_ROOM, "crossdock-%u", (unsigned)listener);
+}
 
 static bool receive(void *socket, struct request *request)
 {
@@ -54,6 +61,7 @@ static bool receive(void *socket, struct request *request)
             request->valid = false;
         } else if (request->count < FIELDS) {
             memcpy(request->field[request->count], buffer, (size_t)got);
+            request->size[request->count] = (size_t)got;
         }
         request->count++;
         size_t size = sizeof more;
@@ -62,16 +70,6 @@ static bool receive(void *socket, struct request *request)
         }
     }
     return true;
-}
-
-static bool listed(const unsigned *ids, size_t count, unsigned long id)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (ids[i] == id) {
-            return true;
-        }
-    }
-    return false;
 }
 
 /* "localhost:uid:gid:pid" is what libzmq gives for a unix socket, from SO_PEERCRED. */
@@ -83,31 +81,62 @@ static bool parse_local(const char *address, unsigned long *uid, unsigned long *
            address[end] == '\0';
 }
 
-static bool allowed(const struct xdb_zap *zap,
-                    const struct request *request,
-                    unsigned long *uid)
+/* Of a domain; XDB_ZAP_LISTENERS_MAX for one of nobody's. */
+static uint32_t listener_of(const char *domain)
 {
-    unsigned long gid = 0;
-    if (!request->valid || request->count < 6 || strcmp(request->field[0], "1.0") != 0 ||
-        strcmp(request->field[2], XDB_ZAP_DOMAIN) != 0 ||
-        strcmp(request->field[5], "NULL") != 0 ||
-        !parse_local(request->field[3], uid, &gid)) {
-        return false;
+    for (uint32_t i = 0; i < XDB_ZAP_LISTENERS_MAX; i++) {
+        char name[XDB_ZAP_DOMAIN_ROOM];
+        domain_name(i, name);
+        if (strcmp(domain, name) == 0) {
+            return i;
+        }
     }
-    return *uid == geteuid() || *uid == 0 || listed(zap->ids, zap->uid_count, *uid) ||
-           listed(zap->ids + zap->uid_count, zap->gid_count, gid);
+    return XDB_ZAP_LISTENERS_MAX;
+}
+
+/* A listener takes one mechanism: NULL on tcp, and CURVE on ipc, are refused here even if
+ * a socket were set up wrongly. */
+static const struct xdb_right *find_right(const struct xdb_zap *zap,
+                                          const struct request *request,
+                                          uint32_t listener)
+{
+    const char *mechanism = request->field[MECHANISM];
+    if (!request->valid || request->count <= MECHANISM ||
+        strcmp(request->field[VERSION], "1.0") != 0 ||
+        listener == XDB_ZAP_LISTENERS_MAX) {
+        return NULL;
+    }
+    unsigned char takes = atomic_load(&zap->takes[listener]);
+    unsigned long uid = 0, gid = 0;
+    if (takes == XDB_MECHANISM_NULL && strcmp(mechanism, "NULL") == 0 &&
+        parse_local(request->field[ADDRESS], &uid, &gid)) {
+        return xdb_rights_of_user(zap->rights, uid, gid);
+    }
+    if (takes == XDB_MECHANISM_CURVE && strcmp(mechanism, "CURVE") == 0 &&
+        request->count == FIELDS && request->size[CREDENTIAL] == XD_KEY_BYTES) {
+        unsigned char key[XD_KEY_BYTES];
+        memcpy(key, request->field[CREDENTIAL], sizeof key);
+        return xdb_rights_of_key(zap->rights, key);
+    }
+    return NULL;
 }
 
 static bool answer(const struct xdb_zap *zap, const struct request *request)
 {
-    unsigned long uid = 0;
-    bool ok = allowed(zap, request, &uid);
+    uint32_t listener = listener_of(request->field[DOMAIN]);
+    const struct xdb_right *right = find_right(zap, request, listener);
+    bool ok = right != NULL;
     char user[128] = "";
     if (ok) {
-        (void)snprintf(user, sizeof user, "%s:uid=%lu", zap->secret, uid);
+        (void)snprintf(user,
+                       sizeof user,
+                       "%s:%u:%u",
+                       zap->secret,
+                       (unsigned)listener,
+                       (unsigned)right->number);
     }
     const char *fields[] = {"1.0",
-                            request->field[1],
+                            request->field[ID],
                             ok ? "200" : "400",
                             ok ? "OK" : "not allowed to connect",
                             user,
@@ -172,7 +201,6 @@ static void zap_free(struct xdb_zap *zap)
     close_socket(zap->reply);
     close_socket(zap->stop_here);
     close_socket(zap->stop_there);
-    xd_free(zap->ids);
     xd_free(zap);
 }
 
@@ -189,10 +217,7 @@ static bool make_secret(char *secret)
 }
 
 enum xd_err xdb_zap_start(void *context,
-                          const unsigned *uids,
-                          size_t uid_count,
-                          const unsigned *gids,
-                          size_t gid_count,
+                          struct xdb_rights *rights,
                           int died_fd,
                           struct xdb_zap **out)
 {
@@ -201,23 +226,13 @@ enum xd_err xdb_zap_start(void *context,
         return XD_ERR_NOMEM;
     }
     zap->died_fd = died_fd;
-    zap->uid_count = uid_count;
-    zap->gid_count = gid_count;
-    zap->ids = xd_calloc(uid_count + gid_count + 1, sizeof *zap->ids);
-    if (zap->ids == NULL) {
-        xd_free(zap);
-        return XD_ERR_NOMEM;
-    }
-    for (size_t i = 0; i < uid_count + gid_count; i++) {
-        zap->ids[i] = i < uid_count ? uids[i] : gids[i - uid_count];
-    }
+    zap->rights = rights;
     zap->reply = make_socket(context, ZMQ_REP, ENDPOINT, true);
     zap->stop_here = make_socket(context, ZMQ_PAIR, "inproc://crossdock.zap.stop", true);
     zap->stop_there =
         make_socket(context, ZMQ_PAIR, "inproc://crossdock.zap.stop", false);
     if (zap->reply == NULL || zap->stop_here == NULL || zap->stop_there == NULL ||
-        !make_secret(zap->secret) ||
-        pthread_create(&zap->thread, NULL, serve, zap) != 0) {
+        !make_secret(zap->secret) || xd_thread_start(&zap->thread, serve, zap) != XD_OK) {
         zap_free(zap);
         return XD_ERR_SYSTEM;
     }
@@ -225,13 +240,33 @@ enum xd_err xdb_zap_start(void *context,
     return XD_OK;
 }
 
-const char *xdb_zap_principal(const struct xdb_zap *zap, const char *user_id)
+void xdb_zap_announce(struct xdb_zap *zap,
+                      uint32_t number,
+                      enum xdb_mechanism mechanism,
+                      char domain[XDB_ZAP_DOMAIN_ROOM])
+{
+    domain_name(number, domain);
+    atomic_store(&zap->takes[number], (unsigned char)mechanism);
+}
+
+const struct xdb_right *xdb_zap_right(const struct xdb_zap *zap,
+                                      const char *user_id,
+                                      uint32_t *listener)
 {
     size_t size = sizeof zap->secret - 1;
     if (strncmp(user_id, zap->secret, size) != 0 || user_id[size] != ':') {
         return NULL;
     }
-    return user_id + size + 1;
+    char *end;
+    unsigned long number = strtoul(user_id + size + 1, &end, 10);
+    if (*end != ':' || number >= XDB_ZAP_LISTENERS_MAX) {
+        return NULL;
+    }
+    *listener = (uint32_t)number;
+    number = strtoul(end + 1, &end, 10);
+    return *end == '\0' && number <= UINT32_MAX
+               ? xdb_rights_at(zap->rights, (uint32_t)number)
+               : NULL;
 }
 
 void xdb_zap_stop(struct xdb_zap *zap)

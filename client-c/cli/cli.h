@@ -32,6 +32,8 @@ int cli_serve(int argc, char **argv);
 int cli_status(int argc, char **argv);
 int cli_submit(int argc, char **argv);
 int cli_cancel(int argc, char **argv);
+int cli_workers(int argc, char **argv);
+int cli_keys(int argc, char **argv);
 
 /* "crossdock: text" on stderr; gives `code` back. */
 int cli_fail(enum cli_exit code, const char *format, ...) XD_PRINTF(2, 3);

@@ -7,7 +7,8 @@
 
 #include "cli.h"
 
-#define ANSWER_TIMEOUT_MS 10000
+/* More than the broker gives a host agent. */
+#define ANSWER_TIMEOUT_MS 15000
 
 static const struct argp_option common_options[] = {
     {"url",
@@ -102,7 +103,9 @@ int cli_ask(const struct cli_common *common,
     }
     enum xd_err err =
         xd_admin(client, verb, args, arg_count, ANSWER_TIMEOUT_MS, out, &error);
-    if (err != XD_OK) {
+    if (err == XD_ERR_GONE && xd_client_state(client, NULL) == XD_OK) {
+        code = cli_fail(CLI_REFUSED, "%s", error.text); /* another one is gone */
+    } else if (err != XD_OK) {
         code = cli_fail_with(err, &error);
     }
     xd_client_close(client);

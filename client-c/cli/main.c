@@ -15,6 +15,8 @@ static const struct verb verbs[] = {
     {"status", cli_status},
     {"submit", cli_submit},
     {"cancel", cli_cancel},
+    {"workers", cli_workers},
+    {"keys", cli_keys},
 };
 
 static const char doc[] =
@@ -24,6 +26,8 @@ static const char doc[] =
     "  status      profiles, workers, clients and counters of a broker\n"
     "  submit      run a handler with files or texts as class-tagged payloads\n"
     "  cancel      end a task\n"
+    "  workers     hosts and their workers; restart, kill, drain, logs\n"
+    "  keys        keys for brokers on tcp: make, list, admit\n"
     "\n"
     "`crossdock VERB --help' says more about one. Workers are started with "
     "crossdock-worker.\n"

@@ -32,18 +32,37 @@ const char *xd_version(void);
 struct xd_client;
 
 struct xd_client_options {
-    const char *address; /* "ipc:///path"; NULL: $CROSSDOCK_URL, else the default address.
-                            Ignored with `link` */
-    struct xd_link *link; /* of an embedded broker (crossdock_broker.h); taken, also on
-                             failure. NULL: dial */
-    int timeout_ms;       /* for the first answer; 0: 5000, -1: no limit */
+    const char *address; /* "ipc:///path" or "tcp://host:port"; NULL: $CROSSDOCK_URL, else
+                            the default address. Ignored with `link` */
+    /* For tcp, which is always encrypted; both sides must know each other's key. */
+    const char *server_key; /* the broker's public key, hexadecimal (64) or Z85 (40);
+                               NULL: $CROSSDOCK_SERVER_KEY, else server.pub in the state
+                               directory (see `crossdock keys`) */
+    const char *key_file;   /* our own key pair; NULL: $CROSSDOCK_KEY_FILE, else user.key
+                               there */
+    struct xd_link *link;   /* of an embedded broker (crossdock_broker.h); taken, also on
+                               failure. NULL: dial */
+    int timeout_ms;         /* for the first answer; 0: 5000, -1: no limit */
+    /* Of what matters here, for status: at most 16 of 64 bytes, like "R 4.2.2". */
+    const char *const *versions;
+    size_t version_count;
 };
+
+/* The public key that a dialler of a tcp address expects there, in hexadecimal, to be
+ * told to others: `given` (either spelling), else $CROSSDOCK_SERVER_KEY, else server.pub
+ * of the state directory. Errors: XD_ERR_INVALID, XD_ERR_NOT_FOUND, XD_ERR_FORBIDDEN (of
+ * the file), XD_ERR_SYSTEM. Any thread. */
+#define XD_SERVER_KEY_ROOM 65u
+enum xd_err xd_server_key(const char *given,
+                          char out[XD_SERVER_KEY_ROOM],
+                          struct xd_error *error) XD_MUST_USE;
 
 /* Dial a broker and wait for its answer. `options` may be NULL. Returns the client in
  * *out; free it with xd_client_close(). Errors: XD_ERR_INVALID or XD_ERR_UNSUPPORTED
- * (address), XD_ERR_TIMEOUT (nobody answers there), XD_ERR_VERSION, XD_ERR_FORBIDDEN
- * (socket directory open to others, or the broker refuses us), XD_ERR_NOMEM,
- * XD_ERR_SYSTEM; `error` says which and where. */
+ * (address, or a key that is none), XD_ERR_NOT_FOUND (no key where one is looked for),
+ * XD_ERR_TIMEOUT (nobody answers there), XD_ERR_VERSION, XD_ERR_FORBIDDEN (socket
+ * directory or key file open to others; or the handshake failed: another broker's key, or
+ * ours is not admitted), XD_ERR_NOMEM, XD_ERR_SYSTEM; `error` says which and where. */
 enum xd_err xd_client_connect(const struct xd_client_options *options,
                               struct xd_client **out,
                               struct xd_error *error) XD_MUST_USE;
@@ -77,6 +96,7 @@ struct xd_payload {
     enum xd_frame_role role; /* 0: OBJECT with a tag, else BODY; not SETUP */
     uint32_t count; /* role OBJECT: `bytes` are so many objects behind a table of their
                        sizes, as xd_frame_part() wants them; 0: they are one object */
+    uint32_t codec; /* version of the class's encoding, 0 for the first */
 };
 
 struct xd_setup; /* below */

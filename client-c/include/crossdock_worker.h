@@ -27,7 +27,7 @@ struct xd_worker;
 struct xd_job;
 
 struct xd_worker_options {
-    const char *address;         /* as in xd_client_options */
+    const char *address, *server_key, *key_file; /* as in xd_client_options */
     int timeout_ms;              /* for the first answer; 0: 5000, -1: no limit */
     const char *profile;         /* NULL: $CROSSDOCK_PROFILE, else "default" */
     uint32_t formats;            /* bits 1 << enum xd_format; 0: CALL */
@@ -36,6 +36,14 @@ struct xd_worker_options {
     uint32_t hold; /* short tasks it will hold ahead, at most 255 */
     struct xd_session_id
         owner; /* the session that started it; 0: $CROSSDOCK_OWNER, else none */
+    /* For people, in `crossdock workers`. Its host agent and slot are known from
+     * $CROSSDOCK_AGENT and $CROSSDOCK_SLOT. */
+    const char *name;          /* NULL: $CROSSDOCK_NAME, else the host's name */
+    const char *const *labels; /* words or "key=value", at most 32 names; NULL:
+                                  $CROSSDOCK_LABELS, with commas between */
+    size_t label_count;
+    const char *const *versions; /* as in xd_client_options */
+    size_t version_count;
     /* Called in the library's thread, without locks; the job named may just have ended.
      * `interrupt`: the running job is to stop (xd_job_is_cancelled() says so too),
      * because it was cancelled or the broker is gone. `kill`: the job did not stop in
@@ -69,7 +77,8 @@ bool xd_worker_is_busy(const struct xd_worker *worker);
 void xd_worker_wake(struct xd_worker *worker);
 
 /* Hand back what has not begun, wait until results and their payloads are with their
- * readers (5 s at most), say BYE, free. NULL allowed. */
+ * readers (at most 5 s in which no piece of a payload is fetched), say BYE, free. NULL
+ * allowed. */
 void xd_worker_leave(struct xd_worker *worker);
 
 /* ---- one job

@@ -56,7 +56,6 @@ static enum xd_err fill(struct xd_client_core *core,
         err = xd_payload_frame(&core->names, &call->payloads[i], &future->frames[i]);
         if (err == XD_OK) {
             future->task.frame_count++;
-            future->bytes += call->payloads[i].bytes->size;
         }
     }
     return err;
@@ -106,6 +105,7 @@ enum xd_err xd_client_core_make(struct xd_client_core *core,
                                 false,
                                 &future->made);
     }
+    future->bytes = xd_frames_bytes(future->frames, future->task.frame_count);
     if (err != XD_OK) {
         err = xd_fail(error, err, "out of memory for a task");
     } else if (!xd_room_is_possible(xd_task_envelope_bytes(&future->task),

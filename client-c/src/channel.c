@@ -96,6 +96,9 @@ static void flush_greetings(struct xd_channel *channel, xd_time now)
                          channel->software,
                          channel->host,
                          &msg);
+        if (channel->session.id.n == 0 && channel->facts != NULL) {
+            msg.hello.facts = *channel->facts; /* borrowed, and said once */
+        }
         if (xd_channel_send(channel, (enum xd_lane)lane, &msg, now) == XD_OK) {
             xd_session_greeted(&channel->session, (enum xd_lane)lane, now);
         }

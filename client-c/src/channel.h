@@ -35,6 +35,7 @@ struct xd_channel {
     struct xd_reads reads;
     struct xd_owned owned;
     struct xd_bytes *software, *host;
+    const struct xd_facts *facts; /* the owner's, said in the first HELLO; NULL: none */
     struct xd_frames scratch;
     xd_time
         retry_at; /* the link was full, or memory short: when to try again; XD_NEVER */

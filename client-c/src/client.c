@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "clock.h"
 #include "dial.h"
+#include "facts.h"
 
 #define CONNECT_TIMEOUT_MS 5000
 
@@ -167,7 +168,8 @@ void xd_client_attend(struct xd_client *client)
 
 /* ---- connecting ---- */
 
-static enum xd_err client_new(struct xd_link *link,
+static enum xd_err client_new(const struct xd_client_options *options,
+                              struct xd_link *link,
                               struct xd_client **out,
                               struct xd_error *error)
 {
@@ -184,12 +186,23 @@ static enum xd_err client_new(struct xd_link *link,
     }
     client->fd = -1;
     atomic_init(&client->refs, 1);
+    const struct xd_told told = {.versions = options->versions,
+                                 .version_count = options->version_count};
+    err = xd_facts_make(&told, &client->facts, error);
+    if (err != XD_OK) {
+        link->close(link);
+        xd_origin_fini(&client->origin);
+        xd_free(client);
+        return err;
+    }
     err = xd_client_core_init(&client->core, link, seed, xd_now());
     if (err != XD_OK) {
+        xd_facts_clear(&client->facts);
         xd_origin_fini(&client->origin);
         xd_free(client);
         return xd_fail(error, err, "cannot make a client: %s", xd_err_text(err));
     }
+    client->core.channel.facts = &client->facts;
     *out = client;
     return XD_OK;
 }
@@ -197,6 +210,7 @@ static enum xd_err client_new(struct xd_link *link,
 static void client_free(struct xd_client *client, bool close_link)
 {
     xd_client_core_fini(&client->core, close_link);
+    xd_facts_clear(&client->facts);
     xd_origin_fini(&client->origin);
     if (client->fd >= 0) {
         close(client->fd);
@@ -220,14 +234,18 @@ enum xd_err xd_client_connect(const struct xd_client_options *options,
     if (options != NULL) {
         chosen = *options;
     }
-    char address[XD_ADDRESS_MAX_BYTES] = "";
+    const struct xd_dial_options dial = {chosen.address,
+                                         chosen.server_key,
+                                         chosen.key_file};
+    struct xd_dialled dialled;
+    memset(&dialled, 0, sizeof dialled);
     enum xd_err err = XD_OK;
     if (chosen.link == NULL) {
-        err = xd_dial(chosen.address, address, &chosen.link, error);
+        err = xd_dial(&dial, &dialled, &chosen.link, error);
     }
     struct xd_client *client = NULL;
     if (err == XD_OK) {
-        err = client_new(chosen.link, &client, error);
+        err = client_new(&chosen, chosen.link, &client, error);
     }
     if (err != XD_OK) {
         return err;
@@ -245,9 +263,12 @@ enum xd_err xd_client_connect(const struct xd_client_options *options,
     }
     if (err != XD_OK) {
         client_free(client, true);
-        return address[0] == '\0' ? err : xd_fail_in(error, err, address);
+        if (dialled.address[0] != '\0') {
+            xd_dial_explain(&dialled, err, error);
+        }
+        return err;
     }
-    memcpy(client->address, address, sizeof client->address);
+    memcpy(client->address, dialled.address, sizeof client->address);
     *out = client;
     return XD_OK;
 }

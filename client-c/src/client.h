@@ -13,6 +13,7 @@ struct xd_client {
     struct xd_origin origin;
     char address[XD_ADDRESS_MAX_BYTES]; /* that was dialled; "": a link */
     struct xd_pump pump;
+    struct xd_facts facts;
     struct xd_client_core core; /* under pump.lock */
     struct xd_batch inbox;      /* the leader's */
     atomic_uint refs;           /* the application's handle, each future and setup */

@@ -42,7 +42,7 @@ struct xd_future {
     char *own_text;               /* ... when it is the future's own */
     struct xd_result one, *parts; /* parts: &one, or an array */
     size_t part_count, part_missing;
-    size_t bytes; /* of its payloads, in the budget */
+    size_t bytes; /* of its payloads that go to the broker, in the budget */
     void *context;
     struct xd_frame frames[];
 };

@@ -134,20 +134,6 @@ static void spoil(struct xd_result *result, enum xd_outcome outcome, const char 
     }
 }
 
-/* Nobody wants this result: its owner may let go of payloads it still keeps. */
-static void disown(struct xd_client_core *core, struct xd_result *result)
-{
-    struct xd_pull *pull;
-    if (xd_frames_missing(result->frames, result->frame_count) > 0 &&
-        xd_pull_new(&core->channel.reads,
-                    result->frames,
-                    result->frame_count,
-                    NULL,
-                    &pull) == XD_OK) {
-        xd_pull_drop(&core->channel.reads, pull);
-    }
-}
-
 static bool make_parts(struct xd_future *future, const struct xd_result *result)
 {
     size_t count = future->task.everywhere && result->parts > 1 ? result->parts : 1;
@@ -185,7 +171,7 @@ static void take_part(struct xd_client_core *core,
     }
     struct xd_pull *pull;
     if (future->freed) {
-        disown(core, slot);
+        xd_reads_disown(&core->channel.reads, slot->frames, slot->frame_count);
         part_arrived(core, future);
     } else if (xd_pull_new(&core->channel.reads,
                            slot->frames,
@@ -206,7 +192,7 @@ static void take_result(struct xd_client_core *core,
     struct xd_future *future = find(core, &result->id);
     if (future == NULL || future->state == XD_FUTURE_UNSENT ||
         future->state == XD_FUTURE_BUSY) {
-        disown(core, result);
+        xd_reads_disown(&core->channel.reads, result->frames, result->frame_count);
         return;
     }
     if (future->state == XD_FUTURE_SENT) {

@@ -12,9 +12,11 @@
 #include "wire/class.h"
 #include "wire/utf8.h"
 
+/* The codecs of one class, each for its version of the encoding. */
 struct entry {
     struct xd_map_item item; /* key: the tag, behind this struct */
-    struct xd_codec codec;
+    struct xd_codec *codecs; /* newest version first, at least one */
+    size_t count, room;
     char tag[];
 };
 
@@ -97,8 +99,8 @@ static void text_release(void *context, void *object)
 }
 
 static const struct xd_codec builtin[] = {
-    {"raw", raw_encode, raw_decode, raw_release, NULL},
-    {"text", text_encode, text_decode, text_release, NULL},
+    {"raw", raw_encode, raw_decode, raw_release, NULL, 0},
+    {"text", text_encode, text_decode, text_release, NULL, 0},
 };
 
 /* ---- the registry ---- */
@@ -122,6 +124,12 @@ enum xd_err xd_registry_new(struct xd_registry **out)
     return XD_OK;
 }
 
+static void entry_free(struct entry *entry)
+{
+    xd_free(entry->codecs);
+    xd_free(entry);
+}
+
 void xd_registry_free(struct xd_registry *registry)
 {
     if (registry == NULL) {
@@ -130,7 +138,7 @@ void xd_registry_free(struct xd_registry *registry)
     struct xd_map_item *item;
     while ((item = xd_map_next(&registry->entries, NULL)) != NULL) {
         xd_map_remove(&registry->entries, item);
-        xd_free(XD_ITEM(item, struct entry, item));
+        entry_free(XD_ITEM(item, struct entry, item));
     }
     xd_map_fini(&registry->entries);
     pthread_mutex_destroy(&registry->lock);
@@ -157,22 +165,46 @@ static enum xd_err check_codec(const struct xd_codec *codec, struct xd_error *er
     return XD_OK;
 }
 
+/* In its place, newest first; one of the same version is replaced. */
+static enum xd_err put_version(struct entry *entry, const struct xd_codec *codec)
+{
+    size_t at = 0;
+    while (at < entry->count && entry->codecs[at].version > codec->version) {
+        at++;
+    }
+    if (at == entry->count || entry->codecs[at].version != codec->version) {
+        void *codecs = entry->codecs;
+        if (xd_reserve(&codecs, &entry->room, entry->count + 1, sizeof *entry->codecs) !=
+            XD_OK) {
+            return XD_ERR_NOMEM;
+        }
+        entry->codecs = codecs;
+        memmove(entry->codecs + at + 1,
+                entry->codecs + at,
+                (entry->count - at) * sizeof *entry->codecs);
+        entry->count++;
+    }
+    entry->codecs[at] = *codec;
+    entry->codecs[at].tag = entry->tag;
+    return XD_OK;
+}
+
 static enum xd_err add_locked(struct xd_registry *registry, const struct xd_codec *codec)
 {
     size_t size = strlen(codec->tag);
     struct entry *entry = find(registry, codec->tag, size);
     if (entry != NULL) {
-        entry->codec = *codec;
-        entry->codec.tag = entry->tag;
-        return XD_OK;
+        return put_version(entry, codec);
     }
     if (xd_map_reserve(&registry->entries, 1) != XD_OK ||
         (entry = xd_zalloc(sizeof *entry + size + 1)) == NULL) {
         return XD_ERR_NOMEM;
     }
     memcpy(entry->tag, codec->tag, size + 1);
-    entry->codec = *codec;
-    entry->codec.tag = entry->tag;
+    if (put_version(entry, codec) != XD_OK) {
+        entry_free(entry);
+        return XD_ERR_NOMEM;
+    }
     xd_map_add(&registry->entries, &entry->item, entry->tag, size);
     return XD_OK;
 }
@@ -191,25 +223,69 @@ enum xd_err xd_registry_add(struct xd_registry *registry,
     return err == XD_OK ? err : xd_fail(error, err, "out of memory for a codec");
 }
 
-/* A copy of the codec, so that its functions run without the lock. */
-static enum xd_err look_up(struct xd_registry *registry,
-                           const void *tag,
-                           size_t size,
-                           struct xd_codec *out,
-                           struct xd_error *error)
+/* Copies of the newest codec of a class, and of the one for `version`, so that their
+ * functions run without the lock. XD_ERR_CODEC: the class has none for that version. */
+static enum xd_err find_version(struct xd_registry *registry,
+                                const void *tag,
+                                size_t size,
+                                uint32_t version,
+                                struct xd_codec *newest,
+                                struct xd_codec *out)
 {
+    enum xd_err err = XD_ERR_NO_CODEC;
     pthread_mutex_lock(&registry->lock);
-    struct entry *entry = find(registry, tag, size);
-    if (entry != NULL) {
-        *out = entry->codec;
+    const struct entry *entry = find(registry, tag, size);
+    for (size_t i = 0; entry != NULL && i < entry->count && err != XD_OK; i++) {
+        *newest = entry->codecs[0];
+        *out = entry->codecs[i];
+        err = entry->codecs[i].version == version ? XD_OK : XD_ERR_CODEC;
     }
     pthread_mutex_unlock(&registry->lock);
-    if (entry != NULL) {
-        return XD_OK;
-    }
+    return err;
+}
+
+static enum xd_err no_codec(const void *tag, size_t size, struct xd_error *error)
+{
     char shown[128];
     xd_name_escape(tag, size, shown, sizeof shown);
     return xd_fail(error, XD_ERR_NO_CODEC, "no codec for class \"%s\"", shown);
+}
+
+/* The newest: for what goes out. */
+static enum xd_err look_up(struct xd_registry *registry,
+                           const char *tag,
+                           struct xd_codec *out,
+                           struct xd_error *error)
+{
+    struct xd_codec other;
+    enum xd_err err = find_version(registry, tag, strlen(tag), 0, out, &other);
+    return err == XD_ERR_NO_CODEC ? no_codec(tag, strlen(tag), error) : XD_OK;
+}
+
+/* The one that made these bytes: for what comes in. */
+static enum xd_err look_up_frame(struct xd_registry *registry,
+                                 const struct xd_frame *frame,
+                                 struct xd_codec *out,
+                                 struct xd_error *error)
+{
+    static const uint8_t none[1];
+    const void *tag = frame->tag == NULL ? none : frame->tag->data;
+    size_t size = frame->tag == NULL ? 0 : frame->tag->size;
+    struct xd_codec newest = {0};
+    enum xd_err err = find_version(registry, tag, size, frame->codec, &newest, out);
+    if (err == XD_ERR_NO_CODEC) {
+        return no_codec(tag, size, error);
+    }
+    if (err == XD_OK) {
+        return XD_OK;
+    }
+    return xd_fail(error,
+                   XD_ERR_NO_CODEC,
+                   "decode \"%s\": the other side encoded it with version %u of the "
+                   "class's codec, this side has version %u",
+                   newest.tag,
+                   (unsigned)frame->codec,
+                   (unsigned)newest.version);
 }
 
 /* Put tag and side before the codec's own reason. */
@@ -234,6 +310,20 @@ static enum xd_err codec_failed(enum xd_err err,
     return xd_fail_in(error, XD_ERR_CODEC, context);
 }
 
+static enum xd_err encode(const struct xd_codec *codec,
+                          const void *object,
+                          struct xd_bytes **out,
+                          struct xd_error *error)
+{
+    struct xd_error reason = {""};
+    enum xd_err err = codec->encode(codec->context, object, out, &reason);
+    if (err != XD_OK) {
+        err = codec_failed(err, codec, "encode", &reason);
+        return xd_fail(error, err, "%s", reason.text);
+    }
+    return XD_OK;
+}
+
 enum xd_err xd_encode(struct xd_registry *registry,
                       const char *tag,
                       const void *object,
@@ -241,17 +331,26 @@ enum xd_err xd_encode(struct xd_registry *registry,
                       struct xd_error *error)
 {
     struct xd_codec codec = {0};
-    enum xd_err err = look_up(registry, tag, strlen(tag), &codec, error);
-    if (err != XD_OK) {
-        return err;
+    enum xd_err err = look_up(registry, tag, &codec, error);
+    return err == XD_OK ? encode(&codec, object, out, error) : err;
+}
+
+enum xd_err xd_encode_payload(struct xd_registry *registry,
+                              const char *tag,
+                              const void *object,
+                              struct xd_payload *out,
+                              struct xd_error *error)
+{
+    struct xd_codec codec = {0};
+    struct xd_bytes *bytes;
+    enum xd_err err = look_up(registry, tag, &codec, error);
+    if (err == XD_OK) {
+        err = encode(&codec, object, &bytes, error);
     }
-    struct xd_error reason = {""};
-    err = codec.encode(codec.context, object, out, &reason);
-    if (err != XD_OK) {
-        err = codec_failed(err, &codec, "encode", &reason);
-        return xd_fail(error, err, "%s", reason.text);
+    if (err == XD_OK) {
+        *out = (struct xd_payload){.bytes = bytes, .tag = tag, .codec = codec.version};
     }
-    return XD_OK;
+    return err;
 }
 
 enum xd_err xd_decode(struct xd_registry *registry,
@@ -259,11 +358,8 @@ enum xd_err xd_decode(struct xd_registry *registry,
                       void **out,
                       struct xd_error *error)
 {
-    static const uint8_t none[1];
-    const void *tag = frame->tag == NULL ? none : frame->tag->data;
-    size_t size = frame->tag == NULL ? 0 : frame->tag->size;
     struct xd_codec codec = {0};
-    enum xd_err err = look_up(registry, tag, size, &codec, error);
+    enum xd_err err = look_up_frame(registry, frame, &codec, error);
     if (err != XD_OK) {
         return err;
     }
@@ -285,7 +381,7 @@ enum xd_err xd_decode(struct xd_registry *registry,
 void xd_release(struct xd_registry *registry, const char *tag, void *object)
 {
     struct xd_codec codec = {0};
-    if (object != NULL && look_up(registry, tag, strlen(tag), &codec, NULL) == XD_OK) {
+    if (object != NULL && look_up(registry, tag, &codec, NULL) == XD_OK) {
         codec.release(codec.context, object);
     }
 }

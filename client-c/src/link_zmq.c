@@ -17,6 +17,9 @@
 #include "wire/zmq.h"
 
 #define LINGER_MS 500
+/* A broker that has another key than we expect closes the connection without a word, each
+ * time. */
+#define WRONG_KEY_AFTER 3u
 
 struct link_zmq {
     struct xd_link link; /* first */
@@ -25,10 +28,14 @@ struct link_zmq {
     void *monitors[XD_LANE_COUNT];
     void *retired; /* the control socket before the last open(), until the new one is
                       answered */
-    bool full[XD_LANE_COUNT];  /* the last send found no room */
-    bool ready[XD_LANE_COUNT]; /* there may be something to read */
-    bool alarmed;              /* a monitor has something to say */
+    bool full[XD_LANE_COUNT];         /* the last send found no room */
+    bool ready[XD_LANE_COUNT];        /* there may be something to read */
+    bool alarmed;                     /* a monitor has something to say */
+    bool shook[XD_LANE_COUNT];        /* a handshake of the socket has succeeded */
+    unsigned failures[XD_LANE_COUNT]; /* of handshakes, without a reason */
     bool lost;
+    struct xd_link_keys keys; /* of a tcp address */
+    char address[XD_ADDRESS_MAX_BYTES];
     unsigned watched; /* how many monitors were made: their names */
 };
 
@@ -53,8 +60,26 @@ static const struct {
     {ZMQ_HANDSHAKE_IVL, 5000, 5000},
     {ZMQ_RECONNECT_IVL, 100, 100},
     {ZMQ_RECONNECT_IVL_MAX, 1000, 1000},
-    {ZMQ_IPV6, 0, 0},
+    {ZMQ_TCP_KEEPALIVE, 1, 1},
+    {ZMQ_TCP_KEEPALIVE_IDLE, 60, 60},
+    {ZMQ_TCP_KEEPALIVE_INTVL, 10, 10},
+    {ZMQ_TCP_KEEPALIVE_CNT, 3, 3},
 };
+
+static bool set_text(void *socket, int option, const char *text)
+{
+    return zmq_setsockopt(socket, option, text, strlen(text)) == 0;
+}
+
+/* tcp is always CURVE. */
+static bool set_keys(void *socket, const struct xd_link_keys *keys, const char *address)
+{
+    int ipv6 = strchr(address, '[') != NULL;
+    return zmq_setsockopt(socket, ZMQ_IPV6, &ipv6, sizeof ipv6) == 0 &&
+           set_text(socket, ZMQ_CURVE_SERVERKEY, keys->server) &&
+           set_text(socket, ZMQ_CURVE_PUBLICKEY, keys->own.public_key) &&
+           set_text(socket, ZMQ_CURVE_SECRETKEY, keys->own.secret_key);
+}
 
 static bool set_options(void *socket, enum xd_lane lane)
 {
@@ -83,8 +108,9 @@ static void *watch(struct link_zmq *self, void *socket)
 {
     char name[32];
     snprintf(name, sizeof name, "inproc://monitor-%u", self->watched++);
-    int events = ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH |
-                 ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL;
+    int events = ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED |
+                 ZMQ_EVENT_HANDSHAKE_FAILED_AUTH | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
+                 ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL;
     if (zmq_socket_monitor(socket, name, events) != 0) {
         return NULL;
     }
@@ -112,7 +138,9 @@ static enum xd_err dial(struct link_zmq *self,
     enum xd_err err = XD_OK;
     *socket = zmq_socket(self->context, ZMQ_DEALER);
     *monitor = NULL;
+    bool is_tcp = xd_address_is_tcp(endpoint);
     if (*socket == NULL || !set_options(*socket, lane) ||
+        (is_tcp && !set_keys(*socket, &self->keys, endpoint)) ||
         (*monitor = watch(self, *socket)) == NULL ||
         zmq_connect(*socket, endpoint) != 0) {
         err = xd_fail(error, map_errno(), "dial %s: %s", endpoint, zmq_strerror(errno));
@@ -145,12 +173,26 @@ static enum xd_err zmq_link_open(struct xd_link *link,
                                  struct xd_error *error)
 {
     struct link_zmq *self = self_of(link);
-    enum xd_err err = xd_address_check(endpoint, error);
+    char where[XD_ADDRESS_MAX_BYTES];
+    enum xd_err err = xd_address_plain(endpoint, where, error);
+    if (err != XD_OK) {
+        return err;
+    }
+    if (xd_address_is_tcp(where) != xd_address_is_tcp(self->address)) {
+        return xd_fail(error,
+                       XD_ERR_PROTOCOL,
+                       "the broker at %s names an endpoint of another kind, %s",
+                       self->address,
+                       where);
+    }
+    if (xd_address_is_tcp(where)) { /* the host that we reached it by */
+        err = xd_address_with_port(self->address, xd_address_port(where), where, error);
+    }
     if (err != XD_OK) {
         return err;
     }
     void *socket, *monitor;
-    err = dial(self, lane, endpoint, &socket, &monitor, error);
+    err = dial(self, lane, where, &socket, &monitor, error);
     if (err != XD_OK) {
         return err;
     }
@@ -165,7 +207,8 @@ static enum xd_err zmq_link_open(struct xd_link *link,
     close_quietly(&self->retired);
     self->retired = old;
     self->sockets[lane] = socket;
-    self->full[lane] = false;
+    self->full[lane] = self->shook[lane] = false;
+    self->failures[lane] = 0;
     self->ready[lane] = true;
     return XD_OK;
 }
@@ -185,17 +228,41 @@ static enum xd_err zmq_link_send(struct xd_link *link,
     return err;
 }
 
-/* What a monitor saw: XD_ERR_AGAIN for nothing. */
-static enum xd_err read_monitor(void *monitor)
+/* What one event means for the session: XD_ERR_AGAIN nothing yet. A handshake that did
+ * not end in time (a thousand at once on a busy host) is tried again by libzmq, and the
+ * time limit of the session's start counts. */
+static enum xd_err judge(struct link_zmq *self, enum xd_lane lane, uint16_t event)
+{
+    switch (event) {
+    case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
+        self->shook[lane] = true;
+        return XD_ERR_AGAIN;
+    case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
+        self->failures[lane]++;
+        return xd_address_is_tcp(self->address) && self->failures[lane] >= WRONG_KEY_AFTER
+                   ? XD_ERR_FORBIDDEN
+                   : XD_ERR_AGAIN;
+    case ZMQ_EVENT_DISCONNECTED:
+        return self->shook[lane] ? XD_ERR_GONE : XD_ERR_AGAIN;
+    default:
+        return XD_ERR_FORBIDDEN;
+    }
+}
+
+/* What a lane's monitor saw: XD_ERR_AGAIN for nothing, XD_ERR_FORBIDDEN for a broker that
+ * does not want us, XD_ERR_GONE. */
+static enum xd_err read_monitor(struct link_zmq *self, enum xd_lane lane)
 {
     enum xd_err err = XD_ERR_AGAIN;
     uint8_t data[6];
-    while (zmq_recv(monitor, data, sizeof data, ZMQ_DONTWAIT) >= 2) {
+    void *monitor = self->monitors[lane];
+    while (monitor != NULL && zmq_recv(monitor, data, sizeof data, ZMQ_DONTWAIT) >= 2) {
         uint16_t event;
         memcpy(&event, data, sizeof event);
         char address[1];
         (void)zmq_recv(monitor, address, sizeof address, ZMQ_DONTWAIT);
-        err = event == ZMQ_EVENT_DISCONNECTED ? XD_ERR_GONE : XD_ERR_FORBIDDEN;
+        enum xd_err seen = judge(self, lane, event);
+        err = err == XD_ERR_AGAIN ? seen : err;
     }
     return err;
 }
@@ -232,9 +299,9 @@ static enum xd_err zmq_link_recv(struct xd_link *link,
         return XD_ERR_AGAIN;
     }
     self->alarmed = false;
-    enum xd_err seen = read_monitor(self->monitors[XD_LANE_CONTROL]);
-    if (seen == XD_ERR_AGAIN && self->monitors[XD_LANE_BULK] != NULL) {
-        seen = read_monitor(self->monitors[XD_LANE_BULK]);
+    enum xd_err seen = read_monitor(self, XD_LANE_CONTROL);
+    if (seen == XD_ERR_AGAIN) {
+        seen = read_monitor(self, XD_LANE_BULK);
     }
     if (seen == XD_ERR_AGAIN) {
         return XD_ERR_AGAIN;
@@ -302,6 +369,12 @@ static enum xd_err zmq_link_wait(struct xd_link *link, int wake_fd, int timeout_
     return XD_OK;
 }
 
+static void link_free(struct link_zmq *self)
+{
+    xd_key_pair_wipe(&self->keys.own);
+    xd_free(self);
+}
+
 static void zmq_link_close(struct xd_link *link)
 {
     struct link_zmq *self = self_of(link);
@@ -319,7 +392,7 @@ static void zmq_link_close(struct xd_link *link)
     }
     while (zmq_ctx_term(self->context) != 0 && errno == EINTR) {
     }
-    xd_free(self);
+    link_free(self);
 }
 
 static enum xd_err make(struct link_zmq *self,
@@ -344,13 +417,11 @@ static enum xd_err make(struct link_zmq *self,
 }
 
 enum xd_err xd_link_zmq_new(const char *address,
+                            const struct xd_link_keys *keys,
                             struct xd_link **out,
                             struct xd_error *error)
 {
-    enum xd_err err = xd_address_check(address, error);
-    if (err == XD_OK) {
-        err = xd_address_directory(address, 0, error);
-    }
+    enum xd_err err = xd_address_directory(address, 0, error);
     if (err != XD_OK) {
         return err;
     }
@@ -363,9 +434,13 @@ enum xd_err xd_link_zmq_new(const char *address,
                                   .wait = zmq_link_wait,
                                   .open = zmq_link_open,
                                   .close = zmq_link_close};
+    (void)snprintf(self->address, sizeof self->address, "%s", address);
+    if (keys != NULL) {
+        self->keys = *keys;
+    }
     err = make(self, address, error);
     if (err != XD_OK) {
-        xd_free(self);
+        link_free(self);
         return err;
     }
     *out = &self->link;

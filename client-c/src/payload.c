@@ -97,6 +97,7 @@ enum xd_err xd_payload_frame(struct xd_names *names,
                              .name = name,
                              .size = payload->bytes->size,
                              .role = (uint8_t)role,
+                             .codec = payload->codec,
                              .count = payload->count};
     return XD_OK;
 }

@@ -3,12 +3,12 @@
 #include "pump.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "base/assert.h"
+#include "base/thread.h"
 #include "clock.h"
 
 /* Parked for so long, the background thread takes the lead. */
@@ -282,17 +282,6 @@ static void *background(void *argument)
     return NULL;
 }
 
-/* The application's signals are not ours: the thread takes none. */
-static int start_thread(struct xd_pump *pump)
-{
-    sigset_t all, old;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    int code = pthread_create(&pump->thread, NULL, background, pump);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    return code;
-}
-
 static int init_conds(struct xd_pump *pump)
 {
     pthread_condattr_t attr;
@@ -323,7 +312,7 @@ enum xd_err xd_pump_start(struct xd_pump *pump,
         close(pump->wake_fd);
         return XD_ERR_SYSTEM;
     }
-    if (start_thread(pump) != 0) {
+    if (xd_thread_start(&pump->thread, background, pump) != XD_OK) {
         xd_pump_fini(pump, false);
         return XD_ERR_SYSTEM;
     }

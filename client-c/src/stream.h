@@ -66,6 +66,10 @@ enum xd_err xd_pull_new(struct xd_reads *reads,
  * said `done`. */
 void xd_pull_drop(struct xd_reads *reads, struct xd_pull *pull);
 
+/* Nobody here reads what these frames lack: its owner may let go of it, and the broker of
+ * the permission. Without memory it is not said. */
+void xd_reads_disown(struct xd_reads *reads, struct xd_frame *frames, size_t count);
+
 /* The next pull that is over (whole or failed), or NULL. */
 struct xd_pull *xd_reads_over(struct xd_reads *reads);
 
@@ -96,6 +100,7 @@ struct xd_owned {
     struct xd_map payloads;
     struct xd_list sending; /* readers with credit left, in turn */
     uint64_t last;
+    uint64_t sent; /* chunks, in all */
 };
 
 /* A reader of one payload. */

@@ -141,6 +141,15 @@ void xd_pull_drop(struct xd_reads *reads, struct xd_pull *pull)
     }
 }
 
+void xd_reads_disown(struct xd_reads *reads, struct xd_frame *frames, size_t count)
+{
+    struct xd_pull *pull;
+    if (xd_frames_missing(frames, count) > 0 &&
+        xd_pull_new(reads, frames, count, NULL, &pull) == XD_OK) {
+        xd_pull_drop(reads, pull);
+    }
+}
+
 struct xd_pull *xd_reads_over(struct xd_reads *reads)
 {
     return xd_list_is_empty(&reads->over)

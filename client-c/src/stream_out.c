@@ -164,6 +164,7 @@ void xd_owned_sent(struct xd_owned *owned, struct xd_reader *which)
     size_t left = which->payload->bytes->size - (size_t)which->offset;
     which->offset += left > XD_CHUNK_BYTES ? XD_CHUNK_BYTES : left;
     which->credit--;
+    owned->sent++;
     xd_list_remove(&which->turn);
     if (which->credit > 0 && which->offset < which->payload->bytes->size) {
         xd_list_push_back(&owned->sending, &which->turn);

@@ -10,6 +10,7 @@
 #include "base/assert.h"
 #include "clock.h"
 #include "dial.h"
+#include "facts.h"
 
 #define CONNECT_TIMEOUT_MS 5000
 #define LEAVE_TIMEOUT_MS 5000
@@ -94,6 +95,22 @@ static struct xd_session_id owner_of(const struct xd_worker_options *options)
     return owner;
 }
 
+static enum xd_err facts_of(const struct xd_worker_options *options,
+                            struct xd_facts *facts,
+                            struct xd_error *error)
+{
+    const struct xd_told told = {options->name,
+                                 options->labels,
+                                 options->label_count,
+                                 options->versions,
+                                 options->version_count};
+    enum xd_err err = xd_facts_make(&told, facts, error);
+    if (err == XD_OK) {
+        xd_facts_of_slot(facts);
+    }
+    return err;
+}
+
 static enum xd_err worker_new(const struct xd_worker_options *options,
                               struct xd_link *link,
                               struct xd_worker **out,
@@ -113,12 +130,21 @@ static enum xd_err worker_new(const struct xd_worker_options *options,
     worker->interrupt = options->interrupt;
     worker->kill = options->kill;
     worker->context = options->context;
+    err = facts_of(options, &worker->facts, error);
+    if (err != XD_OK) {
+        link->close(link);
+        xd_origin_fini(&worker->origin);
+        xd_free(worker);
+        return err;
+    }
     err = xd_worker_core_init(&worker->core, link, owner_of(options), seed, xd_now());
     if (err != XD_OK) {
+        xd_facts_clear(&worker->facts);
         xd_origin_fini(&worker->origin);
         xd_free(worker);
         return xd_fail(error, err, "cannot make a worker: %s", xd_err_text(err));
     }
+    worker->core.channel.facts = &worker->facts;
     *out = worker;
     return XD_OK;
 }
@@ -126,6 +152,7 @@ static enum xd_err worker_new(const struct xd_worker_options *options,
 static void worker_free(struct xd_worker *worker, bool close_link)
 {
     xd_worker_core_fini(&worker->core, close_link);
+    xd_facts_clear(&worker->facts);
     xd_origin_fini(&worker->origin);
     xd_free(worker);
 }
@@ -178,14 +205,20 @@ enum xd_err xd_worker_connect(const struct xd_worker_options *options,
     if (options != NULL) {
         chosen = *options;
     }
-    char address[XD_ADDRESS_MAX_BYTES];
+    const struct xd_dial_options dial = {chosen.address,
+                                         chosen.server_key,
+                                         chosen.key_file};
+    struct xd_dialled dialled;
     struct xd_link *link;
-    enum xd_err err = xd_dial(chosen.address, address, &link, error);
+    enum xd_err err = xd_dial(&dial, &dialled, &link, error);
     if (err != XD_OK) {
         return err;
     }
     err = xd_worker_connect_link(&chosen, link, out, error);
-    return err == XD_OK ? err : xd_fail_in(error, err, address);
+    if (err != XD_OK) {
+        xd_dial_explain(&dialled, err, error);
+    }
+    return err;
 }
 
 /* ---- the next task ---- */
@@ -284,6 +317,22 @@ static bool worker_is_quiet(void *context)
     return xd_worker_core_is_quiet(&worker->core);
 }
 
+/* What nobody fetches is dropped after a while; a payload that is being fetched takes as
+ * long as it takes. */
+static void await_quiet(struct xd_worker *worker)
+{
+    const struct xd_owned *owned = &worker->core.channel.owned;
+    uint64_t sent;
+    enum xd_err err;
+    do {
+        sent = owned->sent;
+        err = xd_pump_wait(&worker->pump,
+                           worker_is_quiet,
+                           worker,
+                           xd_deadline(LEAVE_TIMEOUT_MS));
+    } while (err == XD_ERR_TIMEOUT && owned->sent != sent);
+}
+
 static void leave_session(struct xd_worker *worker)
 {
     struct xd_worker_core *core = &worker->core;
@@ -299,11 +348,7 @@ static void leave_session(struct xd_worker *worker)
     xd_worker_core_leave(core);
     if (!core->channel.session.gone) {
         xd_pump_ask(&worker->pump, 0);
-        enum xd_err err = xd_pump_wait(&worker->pump,
-                                       worker_is_quiet,
-                                       worker,
-                                       xd_deadline(LEAVE_TIMEOUT_MS));
-        (void)err; /* what nobody fetched in time is dropped */
+        await_quiet(worker);
     }
     bool was_open = !core->channel.session.gone;
     xd_session_end(&core->channel.session, XD_ERR_GONE, "the worker left");

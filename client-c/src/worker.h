@@ -11,6 +11,7 @@
 struct xd_worker {
     struct xd_origin origin;
     struct xd_pump pump;
+    struct xd_facts facts;
     struct xd_worker_core core; /* under pump.lock */
     struct xd_batch inbox;      /* the leader's */
     atomic_bool wake;           /* xd_worker_wake() was called */

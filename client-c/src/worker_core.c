@@ -226,6 +226,15 @@ static struct xd_bytes *sentence(struct xd_worker_core *core, const char *text)
     return xd_bytes_copy(text, size, &out) == XD_OK ? out : xd_bytes_ref(core->no_memory);
 }
 
+void xd_worker_core_unread(struct xd_worker_core *core, struct xd_job *job)
+{
+    if (job->pull == NULL) {
+        xd_reads_disown(&core->channel.reads, job->task.frames, job->task.frame_count);
+    }
+    xd_pull_drop(&core->channel.reads, job->pull);
+    job->pull = NULL;
+}
+
 void xd_worker_core_refuse(struct xd_worker_core *core,
                            struct xd_job *job,
                            enum xd_outcome outcome,
@@ -234,8 +243,7 @@ void xd_worker_core_refuse(struct xd_worker_core *core,
 {
     xd_list_remove(&job->link);
     core->inbox_count--;
-    xd_pull_drop(&core->channel.reads, job->pull);
-    job->pull = NULL;
+    xd_worker_core_unread(core, job);
     job->result = (struct xd_result){.outcome = outcome, .error = sentence(core, text)};
     push_result(core, job, now);
     core->flush_at = now;

@@ -127,6 +127,9 @@ void xd_worker_core_refuse(struct xd_worker_core *core,
                            xd_time now);
 void xd_job_destroy(struct xd_worker_core *core, struct xd_job *job);
 
+/* It will not run here: give up what is being read for it, and say so of what is not. */
+void xd_worker_core_unread(struct xd_worker_core *core, struct xd_job *job);
+
 /* worker_setup.c: a SETUP came; the one a task names, for its job, NULL: it is not here;
  * let go of one (NULL allowed); the end. */
 void xd_worker_core_setup(struct xd_worker_core *core, struct xd_msg *msg);

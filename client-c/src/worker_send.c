@@ -104,6 +104,7 @@ static void flush_recalled(struct xd_worker_core *core, xd_time now)
             return;
         }
         while (count-- > 0) {
+            xd_worker_core_unread(core, front(&core->recalled));
             xd_job_destroy(core, front(&core->recalled));
         }
     }

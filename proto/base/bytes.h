@@ -23,7 +23,8 @@ struct xd_bytes {
 };
 
 /* A copy of `size` bytes at `data` (NULL allowed when 0), in one allocation with its
- * header. Returns one reference in *out. Errors: XD_ERR_NOMEM. */
+ * header (large ones in a mapping of their own). Returns one reference in *out. Errors:
+ * XD_ERR_NOMEM. */
 enum xd_err xd_bytes_copy(const void *data,
                           size_t size,
                           struct xd_bytes **out) XD_MUST_USE;

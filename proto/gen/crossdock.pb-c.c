@@ -922,7 +922,7 @@ const ProtobufCMessageDescriptor xd__pb__envelope__descriptor =
   (ProtobufCMessageInit) xd__pb__envelope__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor xd__pb__hello__field_descriptors[10] =
+static const ProtobufCFieldDescriptor xd__pb__hello__field_descriptors[17] =
 {
   {
     "role",
@@ -1044,23 +1044,114 @@ static const ProtobufCFieldDescriptor xd__pb__hello__field_descriptors[10] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "name",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Xd__Pb__Hello, name),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "labels",
+    12,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Xd__Pb__Hello, n_labels),
+    offsetof(Xd__Pb__Hello, labels),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "cores",
+    13,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Xd__Pb__Hello, cores),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "memory_bytes",
+    14,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Xd__Pb__Hello, memory_bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "agent",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Xd__Pb__Hello, agent),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "slot",
+    16,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Xd__Pb__Hello, slot),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "versions",
+    17,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Xd__Pb__Hello, n_versions),
+    offsetof(Xd__Pb__Hello, versions),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned xd__pb__hello__field_indices_by_name[] = {
+  14,   /* field[14] = agent */
+  12,   /* field[12] = cores */
   8,   /* field[8] = host */
+  11,   /* field[11] = labels */
   5,   /* field[5] = lane */
   2,   /* field[2] = max_version */
+  13,   /* field[13] = memory_bytes */
   1,   /* field[1] = min_version */
+  10,   /* field[10] = name */
   9,   /* field[9] = owner */
   7,   /* field[7] = pid */
   0,   /* field[0] = role */
   3,   /* field[3] = session */
+  15,   /* field[15] = slot */
   6,   /* field[6] = software */
   4,   /* field[4] = token */
+  16,   /* field[16] = versions */
 };
 static const ProtobufCIntRange xd__pb__hello__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 10 }
+  { 0, 17 }
 };
 const ProtobufCMessageDescriptor xd__pb__hello__descriptor =
 {
@@ -1070,7 +1161,7 @@ const ProtobufCMessageDescriptor xd__pb__hello__descriptor =
   "Xd__Pb__Hello",
   "xd.pb",
   sizeof(Xd__Pb__Hello),
-  10,
+  17,
   xd__pb__hello__field_descriptors,
   xd__pb__hello__field_indices_by_name,
   1,  xd__pb__hello__number_ranges,

@@ -156,10 +156,37 @@ struct  Xd__Pb__Hello
    * worker: the session that started it, 0 for none
    */
   uint64_t owner;
+  /*
+   * of its host or agent, for people
+   */
+  ProtobufCBinaryData name;
+  /*
+   * "key=value", or a word
+   */
+  size_t n_labels;
+  ProtobufCBinaryData *labels;
+  /*
+   * agent: of its host, like the next
+   */
+  uint32_t cores;
+  uint64_t memory_bytes;
+  /*
+   * a number that a host agent draws for itself; its slots repeat it; 0: none
+   */
+  uint64_t agent;
+  /*
+   * worker with an agent: which of its slots, from 0; agent: how many it has
+   */
+  uint32_t slot;
+  /*
+   * of what matters there: "R 4.2.2", "crossdock 0.1.0", "codec arrow 1"
+   */
+  size_t n_versions;
+  ProtobufCBinaryData *versions;
 };
 #define XD__PB__HELLO__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&xd__pb__hello__descriptor) \
-    , 0, 0, 0, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0 }
+    , 0, 0, 0, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0,NULL, 0, 0, 0, 0, 0,NULL }
 
 
 struct  Xd__Pb__HelloOk
@@ -454,7 +481,7 @@ struct  Xd__Pb__Admin
 {
   ProtobufCMessage base;
   /*
-   * "status", "profile", "cancel", "counts"
+   * README.md 4 lists them
    */
   ProtobufCBinaryData verb;
   /*

@@ -2,6 +2,7 @@
 /* Where brokers are found. */
 #include "wire/address.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -15,6 +16,11 @@
 
 #define IPC "ipc://"
 #define IPC_LENGTH (sizeof IPC - 1)
+#define TCP "tcp://"
+#define TLS "tls+" /* another spelling of ours: tcp is always encrypted */
+#define DIGITS "0123456789"
+#define HEX_DIGITS DIGITS "abcdefABCDEF"
+#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #define LONGEST_SUFFIX ".workers"
 
 /* A unix socket's path has 107 bytes on Linux; the longest of our endpoints must fit. */
@@ -61,15 +67,132 @@ static enum xd_err check_path(const char *address, struct xd_error *error)
     return XD_OK;
 }
 
+/* Behind the scheme of a tcp address in either spelling; NULL: not tcp. */
+static const char *after_tcp(const char *address)
+{
+    if (starts_with(address, TLS)) {
+        address += sizeof TLS - 1;
+    }
+    return starts_with(address, TCP) ? address + sizeof TCP - 1 : NULL;
+}
+
+static bool is_bracketed(const char *host, size_t size)
+{
+    return size > 2 && host[0] == '[' && host[size - 1] == ']' &&
+           strspn(host + 1, HEX_DIGITS ":.") == size - 2;
+}
+
+/* A name, a number, an IPv6 address in brackets, or the star of one who listens on every
+ * interface. Nothing else: libzmq would read more into it (";" and a source address). */
+static bool is_host(const char *host, size_t size)
+{
+    if (size == 1 && host[0] == '*') {
+        return true;
+    }
+    return is_bracketed(host, size) || (size > 0 && isalnum((unsigned char)host[0]) &&
+                                        strspn(host, LETTERS DIGITS "._-") >= size);
+}
+
+/* Up to 65535, all of the text. */
+static bool read_port(const char *text, unsigned *out)
+{
+    size_t size = strspn(text, DIGITS);
+    if (size == 0 || size > 5 || text[size] != '\0') {
+        return false;
+    }
+    unsigned long port = strtoul(text, NULL, 10);
+    if (port > 65535) {
+        return false;
+    }
+    *out = (unsigned)port;
+    return true;
+}
+
+static enum xd_err check_tcp(const char *address, struct xd_error *error)
+{
+    const char *host = after_tcp(address), *colon = strrchr(host, ':');
+    unsigned port;
+    if (strlen(host) + sizeof TCP > XD_ADDRESS_MAX_BYTES) {
+        return fail(error, XD_ERR_TOO_LARGE, address, "longer than 255 bytes");
+    }
+    if (!colon || !is_host(host, (size_t)(colon - host))) {
+        return fail(error,
+                    XD_ERR_INVALID,
+                    address,
+                    "tcp wants HOST:PORT: a name, an IPv4 address, or an IPv6 one in "
+                    "brackets");
+    }
+    if (!read_port(colon + 1, &port)) {
+        return fail(error,
+                    XD_ERR_INVALID,
+                    address,
+                    "tcp wants HOST:PORT with a port of at most 65535");
+    }
+    return XD_OK;
+}
+
 enum xd_err xd_address_check(const char *address, struct xd_error *error)
 {
     if (starts_with(address, IPC)) {
         return check_path(address, error);
     }
-    if (starts_with(address, "tcp://")) {
-        return fail(error, XD_ERR_UNSUPPORTED, address, "tcp is not supported yet");
+    if (after_tcp(address)) {
+        return check_tcp(address, error);
     }
-    return fail(error, XD_ERR_INVALID, address, "want ipc:// and an absolute path");
+    if (starts_with(address, "ws://") || starts_with(address, "wss://")) {
+        return fail(error,
+                    XD_ERR_UNSUPPORTED,
+                    address,
+                    "there are no WebSockets here, use tcp://HOST:PORT");
+    }
+    return fail(error,
+                XD_ERR_INVALID,
+                address,
+                "want ipc:// and an absolute path, or tcp://HOST:PORT");
+}
+
+enum xd_err xd_address_plain(const char *address, char *out, struct xd_error *error)
+{
+    enum xd_err err = xd_address_check(address, error);
+    if (!err) {
+        const char *plain = address + (starts_with(address, TLS) ? sizeof TLS - 1 : 0);
+        memmove(out, plain, strlen(plain) + 1);
+    }
+    return err;
+}
+
+bool xd_address_is_tcp(const char *address)
+{
+    return after_tcp(address) != NULL;
+}
+
+unsigned xd_address_port(const char *address)
+{
+    const char *colon = strrchr(address, ':');
+    unsigned port;
+    return xd_address_is_tcp(address) && colon && read_port(colon + 1, &port) ? port : 0;
+}
+
+enum xd_err xd_address_with_port(const char *address,
+                                 unsigned port,
+                                 char *out,
+                                 struct xd_error *error)
+{
+    if (!xd_address_is_tcp(address)) {
+        return fail(error, XD_ERR_INVALID, address, "not a tcp address");
+    }
+    char made[XD_ADDRESS_MAX_BYTES];
+    enum xd_err err = xd_address_plain(address, made, error);
+    if (err) {
+        return err;
+    }
+    char *behind = strrchr(made, ':') + 1;
+    size_t room = sizeof made - (size_t)(behind - made);
+    if (port > 65535 || snprintf(behind, room, "%u", port) >= (int)room) {
+        return fail(error, XD_ERR_INVALID, address, "no room for that port");
+    }
+    memcpy(out, made, strlen(made) + 1);
+    return XD_OK;
 }
 
 /* The directory part of the default address. Environment variables of a set-uid program
@@ -174,7 +297,7 @@ static enum xd_err check_directory(const char *path,
 enum xd_err xd_address_directory(const char *address, int create, struct xd_error *error)
 {
     enum xd_err err = xd_address_check(address, error);
-    if (err) {
+    if (err || xd_address_is_tcp(address)) {
         return err;
     }
     char path[XD_ADDRESS_MAX_BYTES];

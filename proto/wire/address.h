@@ -4,6 +4,7 @@
 #ifndef XD_WIRE_ADDRESS_H
 #define XD_WIRE_ADDRESS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/err.h"
@@ -16,10 +17,30 @@
  * socket (107 bytes). */
 enum xd_err xd_address_default(char *out, struct xd_error *error) XD_MUST_USE;
 
-/* Is this an address this build can dial or listen on? ipc:// with an absolute path of at
- * most 99 bytes, so that ".workers" behind it still fits a unix socket. tcp gives
- * XD_ERR_UNSUPPORTED until keys exist; abstract names are refused. */
+/* Is this an address one can dial or listen on? ipc:// with an absolute path of at most
+ * 99 bytes, so that ".workers" behind it still fits a unix socket; abstract names are
+ * refused. tcp://HOST:PORT (also spelled tls+tcp://): a name, an IPv4 address, or an IPv6
+ * one in brackets, and a port up to 65535. For one who listens, "*" is every interface
+ * and 0 any free port; dialling them is refused where it is done. Errors: XD_ERR_INVALID,
+ * XD_ERR_TOO_LARGE, XD_ERR_UNSUPPORTED for ws:// and wss://. */
 enum xd_err xd_address_check(const char *address, struct xd_error *error) XD_MUST_USE;
+
+/* The address as libzmq takes it: without a "tls+" in front. `out` has
+ * XD_ADDRESS_MAX_BYTES. Errors: as xd_address_check(). */
+enum xd_err xd_address_plain(const char *address,
+                             char *out,
+                             struct xd_error *error) XD_MUST_USE;
+
+/* Of a valid address. */
+bool xd_address_is_tcp(const char *address);
+unsigned xd_address_port(const char *address); /* 0 for ipc */
+
+/* A tcp address with another port, plain (see above). `out` has XD_ADDRESS_MAX_BYTES.
+ * Errors: XD_ERR_INVALID. */
+enum xd_err xd_address_with_port(const char *address,
+                                 unsigned port,
+                                 char *out,
+                                 struct xd_error *error) XD_MUST_USE;
 
 /* ".workers" and ".bulk" beside an ipc address. `out` has XD_ADDRESS_MAX_BYTES. */
 enum xd_err xd_address_beside(const char *address,
@@ -27,10 +48,10 @@ enum xd_err xd_address_beside(const char *address,
                               char *out,
                               struct xd_error *error) XD_MUST_USE;
 
-/* Broker side: make the directory of an ipc address, 0700, if it is missing; refuse one
- * that is not ours or is open to others. Client side (`create` 0): refuse a directory
- * that is neither ours nor root's; one that is not there is XD_ERR_TIMEOUT, as is a
- * broker that does not answer. */
+/* For tcp addresses nothing to do. Broker side: make the directory of an ipc address,
+ * 0700, if it is missing; refuse one that is not ours or is open to others. Client side
+ * (`create` 0): refuse a directory that is neither ours nor root's; one that is not there
+ * is XD_ERR_TIMEOUT, as is a broker that does not answer. */
 enum xd_err xd_address_directory(const char *address,
                                  int create,
                                  struct xd_error *error) XD_MUST_USE;

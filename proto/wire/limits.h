@@ -22,6 +22,10 @@
 #define XD_CHUNK_WINDOW 8u
 /* Profile, callee, class tag, argument, event kind. */
 #define XD_NAME_MAX_BYTES 255u
+/* What a HELLO says of its host: labels, and versions of programs and codecs. */
+#define XD_LABELS_MAX 32u
+#define XD_VERSIONS_MAX 16u
+#define XD_VERSION_MAX_BYTES 64u
 /* An error's sentence. */
 #define XD_TEXT_MAX_BYTES 4096u
 /* In one READY. */

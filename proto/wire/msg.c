@@ -17,12 +17,35 @@ const char *xd_kind_name(uint32_t kind)
     }
 }
 
+const char *xd_role_name(enum xd_role role)
+{
+    switch (role) {
+    case XD_ROLE_CLIENT:
+        return "client";
+    case XD_ROLE_WORKER:
+        return "worker";
+    case XD_ROLE_ADMIN:
+        return "admin";
+    case XD_ROLE_AGENT:
+        return "agent";
+    }
+    return "unknown";
+}
+
 static void free_texts(struct xd_bytes **texts, size_t count)
 {
     for (size_t i = 0; texts && i < count; i++) {
         xd_bytes_unref(texts[i]);
     }
     xd_free(texts);
+}
+
+void xd_facts_clear(struct xd_facts *facts)
+{
+    xd_bytes_unref(facts->name);
+    free_texts(facts->labels, facts->label_count);
+    free_texts(facts->versions, facts->version_count);
+    *facts = (struct xd_facts){0};
 }
 
 static void clear_tasks(struct xd_msg *msg)
@@ -55,6 +78,7 @@ static void clear_content(struct xd_msg *msg)
     case XD_KIND_HELLO:
         xd_bytes_unref(msg->hello.software);
         xd_bytes_unref(msg->hello.host);
+        xd_facts_clear(&msg->hello.facts);
         break;
     case XD_KIND_HELLO_OK:
         clear_hello_ok(&msg->hello_ok);

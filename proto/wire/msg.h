@@ -44,11 +44,33 @@ enum xd_kind {
 #undef XD_KIND_ENUM
 };
 
-enum xd_role { XD_ROLE_CLIENT = 1, XD_ROLE_WORKER = 2, XD_ROLE_ADMIN = 3 };
+enum xd_role {
+    XD_ROLE_CLIENT = 1,
+    XD_ROLE_WORKER = 2,
+    XD_ROLE_ADMIN = 3,
+    XD_ROLE_AGENT = 4 /* supervises workers of its host; takes no task */
+};
+
+/* "client". Static text. */
+const char *xd_role_name(enum xd_role role);
 
 enum xd_cancel_level { XD_CANCEL_INTERRUPT = 1, XD_CANCEL_KILL = 2 };
 
 enum xd_scope { XD_SCOPE_CLIENT = 1, XD_SCOPE_PROFILE = 2, XD_SCOPE_BROKER = 3 };
+
+/* What a process says of itself and its host, for people and for questions. */
+struct xd_facts {
+    struct xd_bytes *name; /* NULL: none */
+    struct xd_bytes **labels, **versions;
+    size_t label_count, version_count;
+    uint32_t cores;        /* agent; 0: not said, like the next */
+    uint64_t memory_bytes; /* agent */
+    uint64_t agent;        /* of a host agent and of its slots; 0: none */
+    uint32_t slot; /* worker with an agent: its number; agent: how many slots it has */
+};
+
+/* Drop what it holds and zero it. Zeroed allowed. */
+void xd_facts_clear(struct xd_facts *facts);
 
 struct xd_hello {
     enum xd_role role;
@@ -59,6 +81,7 @@ struct xd_hello {
     struct xd_bytes *software, *host; /* NULL: not said */
     uint64_t pid;
     struct xd_session_id owner;
+    struct xd_facts facts;
 };
 
 struct xd_hello_ok {

@@ -45,6 +45,35 @@ static enum xd_err put_texts(struct xd_packer *packer,
         init(field);                                                                     \
     } while (0)
 
+static enum xd_err put_facts(struct xd_packer *packer,
+                             const struct xd_facts *facts,
+                             Xd__Pb__Hello *to)
+{
+    if (facts->label_count > XD_LABELS_MAX || facts->version_count > XD_VERSIONS_MAX) {
+        return XD_ERR_TOO_LARGE;
+    }
+    to->cores = facts->cores;
+    to->memory_bytes = facts->memory_bytes;
+    to->agent = facts->agent;
+    to->slot = facts->slot;
+    to->n_labels = facts->label_count;
+    to->n_versions = facts->version_count;
+    enum xd_err err = xd_pack_name(facts->name, &to->name);
+    if (!err) {
+        err = put_texts(packer,
+                        facts->labels,
+                        facts->label_count,
+                        XD_NAME_MAX_BYTES,
+                        &to->labels);
+    }
+    return err ? err
+               : put_texts(packer,
+                           facts->versions,
+                           facts->version_count,
+                           XD_VERSION_MAX_BYTES,
+                           &to->versions);
+}
+
 static enum xd_err put_hello(struct xd_packer *packer,
                              const struct xd_hello *hello,
                              Xd__Pb__Envelope *out)
@@ -62,7 +91,10 @@ static enum xd_err put_hello(struct xd_packer *packer,
     to->pid = hello->pid;
     to->owner = hello->owner.n;
     enum xd_err err = xd_pack_name(hello->software, &to->software);
-    return err ? err : xd_pack_name(hello->host, &to->host);
+    if (!err) {
+        err = xd_pack_name(hello->host, &to->host);
+    }
+    return err ? err : put_facts(packer, &hello->facts, to);
 }
 
 static enum xd_err put_hello_ok(struct xd_packer *packer,

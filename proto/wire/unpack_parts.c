@@ -29,6 +29,132 @@ static enum xd_err read_joining(struct xd_reader *reader,
     return XD_OK;
 }
 
+/* A list of names or texts into counted bytes; `limit` 0: names. */
+static enum xd_err read_list(struct xd_reader *reader,
+                             const char *field,
+                             const ProtobufCBinaryData *from,
+                             size_t count,
+                             size_t limit,
+                             struct xd_bytes **to)
+{
+    const char *place = reader->list;
+    enum xd_err err = XD_OK;
+    xd_reader_at(reader, field, XD_NOWHERE);
+    for (size_t i = 0; !err && i < count; i++) {
+        reader->item = i;
+        err = limit ? xd_reader_optional_text(reader,
+                                              NULL,
+                                              from[i].data,
+                                              from[i].len,
+                                              limit,
+                                              &to[i])
+                    : xd_reader_name(reader, NULL, from[i].data, from[i].len, &to[i]);
+        if (!err && !to[i]) { /* an empty text is one all the same */
+            err = xd_bytes_copy(NULL, 0, &to[i]);
+        }
+    }
+    if (!err) {
+        xd_reader_at(reader, place, XD_NOWHERE);
+    }
+    return err;
+}
+
+static enum xd_err make_texts(struct xd_reader *reader,
+                              const char *field,
+                              size_t count,
+                              size_t limit,
+                              struct xd_bytes ***out)
+{
+    if (count > limit) {
+        return xd_reader_fail(reader,
+                              XD_ERR_TOO_LARGE,
+                              field,
+                              "has %zu items, want at most %zu",
+                              count,
+                              limit);
+    }
+    if (count == 0) {
+        return XD_OK;
+    }
+    struct xd_bytes **list = xd_calloc(count, sizeof(*list));
+    if (!list) {
+        return xd_reader_fail(reader, XD_ERR_NOMEM, field, "finds no memory");
+    }
+    *out = list;
+    return XD_OK;
+}
+
+/* A list of names of its own array. */
+static enum xd_err read_names(struct xd_reader *reader,
+                              const char *field,
+                              const char *path,
+                              const ProtobufCBinaryData *from,
+                              size_t count,
+                              size_t limit,
+                              struct xd_bytes ***list,
+                              size_t *list_count)
+{
+    enum xd_err err = make_texts(reader, field, count, limit, list);
+    if (err) {
+        return err;
+    }
+    *list_count = count;
+    return read_list(reader, path, from, count, 0, *list);
+}
+
+static enum xd_err check_version_sizes(struct xd_reader *reader,
+                                       const Xd__Pb__Hello *from)
+{
+    for (size_t i = 0; i < from->n_versions; i++) {
+        if (from->versions[i].len > XD_VERSION_MAX_BYTES) {
+            return xd_reader_fail(reader,
+                                  XD_ERR_TOO_LARGE,
+                                  "versions",
+                                  "has an item of %zu bytes, want at most %u",
+                                  from->versions[i].len,
+                                  XD_VERSION_MAX_BYTES);
+        }
+    }
+    return XD_OK;
+}
+
+static enum xd_err read_facts(struct xd_reader *reader,
+                              const Xd__Pb__Hello *from,
+                              struct xd_facts *to)
+{
+    to->cores = from->cores;
+    to->memory_bytes = from->memory_bytes;
+    to->agent = from->agent;
+    to->slot = from->slot;
+    enum xd_err err = xd_reader_optional_name(reader,
+                                              "name",
+                                              from->name.data,
+                                              from->name.len,
+                                              &to->name);
+    if (!err) {
+        err = read_names(reader,
+                         "labels",
+                         "hello.labels",
+                         from->labels,
+                         from->n_labels,
+                         XD_LABELS_MAX,
+                         &to->labels,
+                         &to->label_count);
+    }
+    if (!err) {
+        err = check_version_sizes(reader, from);
+    }
+    return err ? err
+               : read_names(reader,
+                            "versions",
+                            "hello.versions",
+                            from->versions,
+                            from->n_versions,
+                            XD_VERSIONS_MAX,
+                            &to->versions,
+                            &to->version_count);
+}
+
 enum xd_err xd_unpack_hello(struct xd_reader *reader,
                             const Xd__Pb__Envelope *envelope,
                             struct xd_msg *msg)
@@ -37,7 +163,7 @@ enum xd_err xd_unpack_hello(struct xd_reader *reader,
     struct xd_hello *to = &msg->hello;
     xd_reader_at(reader, "hello", XD_NOWHERE);
     enum xd_err err =
-        xd_reader_number(reader, "role", from->role, XD_ROLE_CLIENT, XD_ROLE_ADMIN);
+        xd_reader_number(reader, "role", from->role, XD_ROLE_CLIENT, XD_ROLE_AGENT);
     if (!err) {
         err = xd_reader_number(reader,
                                "max_version",
@@ -64,6 +190,9 @@ enum xd_err xd_unpack_hello(struct xd_reader *reader,
                                       from->host.data,
                                       from->host.len,
                                       &to->host);
+    }
+    if (!err) {
+        err = read_facts(reader, from, &to->facts);
     }
     to->role = (enum xd_role)from->role;
     to->min_version = from->min_version;
@@ -148,61 +277,6 @@ enum xd_err xd_unpack_hello_ok(struct xd_reader *reader,
     return err;
 }
 
-/* A list of names or texts into counted bytes; `limit` 0: names. */
-static enum xd_err read_list(struct xd_reader *reader,
-                             const char *field,
-                             const ProtobufCBinaryData *from,
-                             size_t count,
-                             size_t limit,
-                             struct xd_bytes **to)
-{
-    const char *place = reader->list;
-    enum xd_err err = XD_OK;
-    xd_reader_at(reader, field, XD_NOWHERE);
-    for (size_t i = 0; !err && i < count; i++) {
-        reader->item = i;
-        err = limit ? xd_reader_optional_text(reader,
-                                              NULL,
-                                              from[i].data,
-                                              from[i].len,
-                                              limit,
-                                              &to[i])
-                    : xd_reader_name(reader, NULL, from[i].data, from[i].len, &to[i]);
-        if (!err && !to[i]) { /* an empty text is one all the same */
-            err = xd_bytes_copy(NULL, 0, &to[i]);
-        }
-    }
-    if (!err) {
-        xd_reader_at(reader, place, XD_NOWHERE);
-    }
-    return err;
-}
-
-static enum xd_err make_texts(struct xd_reader *reader,
-                              const char *field,
-                              size_t count,
-                              size_t limit,
-                              struct xd_bytes ***out)
-{
-    if (count > limit) {
-        return xd_reader_fail(reader,
-                              XD_ERR_TOO_LARGE,
-                              field,
-                              "has %zu items, want at most %zu",
-                              count,
-                              limit);
-    }
-    if (count == 0) {
-        return XD_OK;
-    }
-    struct xd_bytes **list = xd_calloc(count, sizeof(*list));
-    if (!list) {
-        return xd_reader_fail(reader, XD_ERR_NOMEM, field, "finds no memory");
-    }
-    *out = list;
-    return XD_OK;
-}
-
 static enum xd_err read_handlers(struct xd_reader *reader,
                                  const Xd__Pb__Ready *from,
                                  struct xd_ready *to)
@@ -214,18 +288,14 @@ static enum xd_err read_handlers(struct xd_reader *reader,
                               "has %zu items, but formats lacks call",
                               from->n_handlers);
     }
-    enum xd_err err =
-        make_texts(reader, "handlers", from->n_handlers, XD_HANDLERS_MAX, &to->handlers);
-    if (err) {
-        return err;
-    }
-    to->handler_count = from->n_handlers;
-    return read_list(reader,
-                     "ready.handlers",
-                     from->handlers,
-                     from->n_handlers,
-                     0,
-                     to->handlers);
+    return read_names(reader,
+                      "handlers",
+                      "ready.handlers",
+                      from->handlers,
+                      from->n_handlers,
+                      XD_HANDLERS_MAX,
+                      &to->handlers,
+                      &to->handler_count);
 }
 
 enum xd_err xd_unpack_ready(struct xd_reader *reader,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Frames to and from a ZeroMQ socket, never blocking, errors mapped, with the annotations
- * that let TSan see libzmq's hand-over of memory between threads. The only file of proto/
- * that knows <zmq.h>. */
+ * that let TSan see libzmq's hand-over of memory between threads. Beside keys.c the
+ * only file of proto/ that knows <zmq.h>. */
 #ifndef XD_WIRE_ZMQ_H
 #define XD_WIRE_ZMQ_H
 

@@ -40,11 +40,34 @@ Test(bytes, room_is_filled_before_it_is_shown)
     xd_bytes_unref(bytes);
 }
 
+Test(bytes, large_room_is_whole_and_outlives_its_first_holder)
+{
+    for (size_t size = 2097151; size <= 5000001; size += 2902850 / 2) {
+        uint8_t *room;
+        struct xd_bytes *bytes, *end;
+        cr_assert_eq(xd_bytes_room(size, &room, &bytes), XD_OK);
+        cr_assert_eq(bytes->data, room);
+        cr_assert_eq(bytes->size, size);
+        memset(room, 7, size);
+        cr_assert_eq(xd_bytes_slice(bytes, size - 1, 1, &end), XD_OK);
+        xd_bytes_unref(bytes);
+        cr_assert_eq(end->data[0], 7);
+        xd_bytes_unref(end);
+    }
+}
+
 Test(bytes, a_size_past_memory_is_refused)
 {
+    const size_t sizes[] = {SIZE_MAX, SIZE_MAX - 100, SIZE_MAX / 2};
     uint8_t *room;
     struct xd_bytes *bytes = NULL;
-    cr_assert_eq(xd_bytes_room(SIZE_MAX, &room, &bytes), XD_ERR_NOMEM);
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        cr_assert_eq(xd_bytes_room(sizes[i], &room, &bytes), XD_ERR_NOMEM);
+        cr_assert_null(bytes);
+    }
+    xd_alloc_fail_at(1);
+    cr_assert_eq(xd_bytes_room(3000000, &room, &bytes), XD_ERR_NOMEM);
+    xd_alloc_fail_at(0);
     cr_assert_null(bytes);
 }
 

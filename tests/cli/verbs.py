@@ -33,6 +33,7 @@ class Verbs(unittest.TestCase):
     def setUpClass(cls):
         cls.work = tempfile.TemporaryDirectory()
         cls.env = dict(os.environ, CROSSDOCK_URL=f"ipc://{cls.work.name}/broker")
+        cls.env["CROSSDOCK_STATE"] = os.path.join(cls.work.name, "state")  # no keys
         cls.env["PATH"] = os.path.join(BUILD, "broker") + os.pathsep + os.environ["PATH"]
         cls.children = []
         # `serve` finds the broker in PATH and becomes it
@@ -75,7 +76,7 @@ class Verbs(unittest.TestCase):
         self.assertEqual(self.ready, f"ready address={self.env['CROSSDOCK_URL']}\n")
 
     def test_status_as_json_and_as_tables(self):
-        wait_until("the worker is there", lambda: len(self.status()["workers"]) == 1)
+        wait_until("the worker is there", lambda: self.status()["workers"])
         done = self.run_it("status")
         self.assertEqual(done.returncode, 0, done.stderr)
         for word in ("software", "profiles", "default", "workers", "clients", "counters"):
@@ -121,6 +122,63 @@ class Verbs(unittest.TestCase):
         wait_until("it runs", lambda: any(w["leased"] for w in self.status()["workers"]))
         return child, task
 
+    def worker(self, name, slots=2):
+        """One more crossdock-worker with an agent of that name, in a profile of its own."""
+        child = subprocess.Popen(
+            [os.path.join(BUILD, "worker/crossdock-worker"), "--name", name, "--slots", str(slots), "--profile", name,
+             "--label", "gpu", "--label", "zone=a", "--module", MODULE],
+            env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        self.addCleanup(child.wait, DEADLINE_S)
+        self.addCleanup(child.terminate)
+        wait_until("its slots are there", lambda: len(self.slots_of(name)) == slots)
+        return child
+
+    def workers(self):
+        done = self.run_it("workers", "--json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return json.loads(done.stdout)
+
+    def slots_of(self, name):
+        agents = {a["session"] for a in self.workers()["agents"] if a["name"] == name}
+        return {w["slot"]: w for w in self.workers()["workers"] if w["agent"] in agents}
+
+    def test_workers_shows_hosts_and_their_slots(self):
+        child = self.worker("host7")
+        agent = next(a for a in self.workers()["agents"] if a["name"] == "host7")
+        self.assertEqual((agent["slots"], agent["pid"], agent["labels"]), (2, child.pid, ["gpu", "zone=a"]))
+        self.assertGreater(agent["cores"], 0)
+        self.assertGreater(agent["memory_bytes"], 1 << 20)
+        self.assertEqual(self.slots_of("host7")[1]["labels"], ["gpu", "zone=a"])
+        done = self.run_it("workers")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        lines = [line.split() for line in done.stdout.splitlines()]
+        self.assertIn(["name", "session", "pid", "slots", "cores", "memory", "labels"], lines)
+        self.assertIn(["name", "agent", "slot", "pid", "profile", "state", "running", "done", "versions"], lines)
+        rows = [line for line in lines if line[:1] == ["host7"] and "idle" in line]
+        self.assertEqual([row[2] for row in rows], ["0", "1"])
+
+    def test_workers_kill_restart_logs_and_drain(self):
+        child = self.worker("host8")
+        pid = self.slots_of("host8")[1]["pid"]
+        done = self.run_it("workers", "kill", "host8", str(pid))
+        self.assertEqual((done.returncode, done.stdout), (0, f"killed slot 1, pid {pid}\n"), done.stderr)
+        wait_until("it is back", lambda: self.slots_of("host8").get(1, {}).get("pid", pid) != pid)
+        pid = self.slots_of("host8")[0]["pid"]
+        done = self.run_it("workers", "restart", "host8", "0")
+        self.assertEqual((done.returncode, done.stdout), (0, "restarting slot 0\n"), done.stderr)
+        wait_until("it is back", lambda: self.slots_of("host8").get(0, {}).get("pid", pid) != pid)
+        done = self.run_it("workers", "logs", "host8", "1", "50")
+        self.assertIn("signal=9", done.stdout)
+        done = self.run_it("workers", "slots", "host8", "--json")
+        self.assertEqual([s["starts"] for s in json.loads(done.stdout)["slots"]], [2, 2])
+        done = self.run_it("workers", "drain", "host8", "10", "--json")
+        self.assertEqual(json.loads(done.stdout), {"answer": "draining, within 10 s\n"})
+        self.assertEqual(child.wait(DEADLINE_S), 0)
+        done = self.run_it("workers", "slots", "host8")
+        self.assertEqual(done.returncode, 4)
+        self.assertIn("no agent of that name", done.stderr)
+
     def test_cancel_ends_a_running_task_of_another_session(self):
         child, task = self.running()
         done = self.run_it("cancel", task)
@@ -147,7 +205,11 @@ class Verbs(unittest.TestCase):
             (("cancel",), "id is missing"),
             (("cancel", "12"), "32 hexadecimal digits"),
             (("status", "now"), "no argument expected"),
-            (("status", "--url", "tcp:/" + "/127.0.0.1:1"), ""),
+            (("workers", "fly"), "none of slots, kill"),
+            (("workers", "kill", "a"), "an AGENT and a SLOT"),
+            (("workers", "slots"), "an AGENT"),
+            (("workers", "logs", "a", "1", "2", "3"), "too many"),
+            (("status", "--url", "tcp:/" + "/127.0.0.1:1"), "CROSSDOCK_SERVER_KEY"),
         ):
             done = self.run_it(*arguments)
             expected = 4 if "--url" in arguments else 2
@@ -171,7 +233,7 @@ class Verbs(unittest.TestCase):
         self.assertEqual(done.returncode, 5, done.stderr)
 
     def test_every_help_text_names_its_arguments(self):
-        for verb, word in ((None, "Exit codes"), ("status", "--json"), ("submit", "TAG=FILE"), ("cancel", "ID")):
+        for verb, word in ((None, "Exit codes"), ("status", "--json"), ("submit", "TAG=FILE"), ("cancel", "ID"), ("workers", "AGENT")):
             done = self.run_it(*([verb] if verb else []), "--help")
             self.assertEqual(done.returncode, 0)
             self.assertIn(word, done.stdout)

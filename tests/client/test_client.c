@@ -312,6 +312,19 @@ Test(client_budget, no_more_tasks_than_allowed, .fini = end)
     cr_assert_eq(xd_client_core_admit(core, 1, 0, NULL), XD_OK);
 }
 
+Test(client, bytes_that_stay_here_are_not_the_brokers)
+{
+    struct xd_payload payloads[2] = {{.bytes = zeros(XD_MESSAGE_MAX_BYTES + 1)},
+                                     {.bytes = zeros(100)}};
+    struct xd_call call = {.callee = "f", .payloads = payloads, .payload_count = 2};
+    core->channel.session.budget_bytes = 150;
+    cr_assert_eq(submit_call(&call)->bytes, 100);
+    cr_assert_eq(core->open_bytes, 100);
+    cr_assert_eq(xd_client_core_admit(core, 1, 51, NULL), XD_ERR_BUSY);
+    xd_bytes_unref(payloads[0].bytes);
+    xd_bytes_unref(payloads[1].bytes);
+}
+
 /* ---- results ---- */
 
 Test(client, a_result_ends_its_task)

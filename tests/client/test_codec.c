@@ -63,11 +63,8 @@ static void int_release(void *context, void *object)
 }
 
 static int storage;
-static const struct xd_codec int_codec = {"int",
-                                          int_encode,
-                                          int_decode,
-                                          int_release,
-                                          &storage};
+static const struct xd_codec int_codec =
+    {"int", int_encode, int_decode, int_release, &storage, 0};
 
 Test(codec, text_goes_there_and_back)
 {
@@ -171,6 +168,48 @@ Test(codec, a_second_one_for_a_tag_replaces_the_first)
     cr_assert_eq(xd_encode(registry, "text", &five, &bytes, NULL), XD_OK);
     cr_assert_eq(bytes->size, sizeof five);
     xd_bytes_unref(bytes);
+}
+
+Test(codec, each_version_decodes_its_own_and_the_newest_encodes)
+{
+    static int old_storage;
+    struct xd_codec old = int_codec, newer = int_codec;
+    old.context = &old_storage;
+    newer.version = 2;
+    cr_assert_eq(xd_registry_add(registry, &newer, NULL), XD_OK);
+    cr_assert_eq(xd_registry_add(registry, &old, NULL), XD_OK);
+    int five = 5;
+    struct xd_payload payload;
+    cr_assert_eq(xd_encode_payload(registry, "int", &five, &payload, NULL), XD_OK);
+    cr_assert_eq(payload.codec, 2);
+    cr_assert_str_eq(payload.tag, "int");
+    struct xd_frame frame = frame_of("int", payload.bytes->data, payload.bytes->size);
+    void *object;
+    frame.codec = 2;
+    cr_assert_eq(xd_decode(registry, &frame, &object, NULL), XD_OK);
+    cr_assert_eq(object, &storage);
+    frame.codec = 0;
+    cr_assert_eq(xd_decode(registry, &frame, &object, NULL), XD_OK);
+    cr_assert_eq(object, &old_storage);
+    xd_bytes_unref(payload.bytes);
+    xd_frame_clear(&frame);
+}
+
+Test(codec, another_version_is_refused_and_named_with_ours)
+{
+    struct xd_codec newer = int_codec;
+    struct xd_error error;
+    newer.version = 2;
+    cr_assert_eq(xd_registry_add(registry, &newer, NULL), XD_OK);
+    struct xd_frame frame = frame_of("int", "abcd", 4);
+    void *object = NULL;
+    frame.codec = 3;
+    cr_assert_eq(xd_decode(registry, &frame, &object, &error), XD_ERR_NO_CODEC);
+    cr_assert_str_eq(error.text,
+                     "decode \"int\": the other side encoded it with version 3 of the "
+                     "class's codec, this side has version 2");
+    cr_assert_null(object);
+    xd_frame_clear(&frame);
 }
 
 Test(codec, incomplete_codec_is_refused)

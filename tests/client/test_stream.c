@@ -231,6 +231,25 @@ Test(stream, given_up_says_done_and_drops_what_comes)
     cr_assert(credit.done);
 }
 
+Test(stream, what_nobody_reads_says_done_once_each)
+{
+    struct xd_frame frames[3] = {frame_of(1, 100), {.size = 3}, frame_of(2, 100)};
+    struct xd_bytes *small = pattern(3);
+    frames[1].bytes = small;
+    xd_reads_disown(&reads, frames, 3);
+    xd_reads_disown(&reads, &frames[1], 1);
+    struct xd_credit credit;
+    struct xd_read *read;
+    for (uint64_t counter = 1; counter <= 2; counter++) {
+        cr_assert(xd_reads_credit(&reads, &credit, &read));
+        cr_assert(credit.done && credit.ref.counter == counter);
+        xd_reads_credit_sent(&reads, read, &credit);
+    }
+    cr_assert_not(xd_reads_credit(&reads, &credit, &read));
+    cr_assert(xd_list_is_empty(&reads.pulls));
+    xd_bytes_unref(small);
+}
+
 Test(stream, only_so_many_are_read_at_once)
 {
     struct xd_frame frames[XD_READS_AT_ONCE + 3];

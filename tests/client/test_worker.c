@@ -431,6 +431,30 @@ Test(worker, a_task_whose_payload_is_gone_never_shows_up)
     xd_msg_clear(&msg);
 }
 
+Test(worker, a_task_handed_back_unread_says_so)
+{
+    run(1);
+    say_large_task(2, 100);
+    expect_and_drop(XD_KIND_HELLO);
+    fake_say_hello_ok(fake, XD_LANE_BULK, 0);
+    turn(0);
+    expect_and_drop(XD_KIND_CREDIT);
+    say_large_task(3, 100); /* behind it: nothing of that is read so far */
+    for (unsigned n = 2; n <= 3; n++) {
+        fake_say_ids(fake, XD_KIND_RECALL, fake_id(n), 0);
+    }
+    turn(0);
+    turn(0);
+    expect_and_drop(XD_KIND_RECALLED);
+    for (unsigned n = 2; n <= 3; n++) {
+        struct xd_msg msg;
+        fake_expect(fake, XD_KIND_CREDIT, &msg);
+        cr_assert(msg.credit.done);
+        cr_assert_eq(msg.credit.ref.counter, n);
+    }
+    cr_assert(xd_list_is_empty(&core->channel.reads.pulls));
+}
+
 Test(worker, a_large_result_is_kept_until_it_was_read)
 {
     struct xd_bytes *bytes;

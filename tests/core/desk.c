@@ -238,20 +238,23 @@ static struct xd_task make_task(unsigned id, const struct xdt_task_how *how)
 
 static void submit_tasks(struct xdt_desk *desk,
                          uint64_t session,
-                         const char *profile,
+                         const struct xdt_task_how *how,
                          struct xd_task *tasks,
                          size_t count)
 {
-    struct xd_bytes *name = text(profile != NULL ? profile : "p");
+    struct xd_bytes *name = text(how->profile != NULL ? how->profile : "p");
+    struct xd_bytes *denied = how->denied != NULL ? text(how->denied) : NULL;
     struct xdb_event event = {.kind = XDB_EVENT_SUBMIT, .session = {session}};
     event.submit.profile = name;
     event.submit.tasks = tasks;
     event.submit.count = count;
+    event.submit.denied = denied;
     xdt_step(desk, &event);
     for (size_t i = 0; i < count; i++) {
         xd_assert(tasks[i].frames == NULL && tasks[i].callee == NULL);
     }
     xd_bytes_unref(name);
+    xd_bytes_unref(denied);
 }
 
 void xdt_submit_how(struct xdt_desk *desk,
@@ -260,7 +263,7 @@ void xdt_submit_how(struct xdt_desk *desk,
                     struct xdt_task_how how)
 {
     struct xd_task task = make_task(id, &how);
-    submit_tasks(desk, session, how.profile, &task, 1);
+    submit_tasks(desk, session, &how, &task, 1);
 }
 
 void xdt_submit(struct xdt_desk *desk, uint64_t session, unsigned id)
@@ -279,7 +282,7 @@ void xdt_submit_many(struct xdt_desk *desk,
     for (unsigned i = 0; i < count; i++) {
         tasks[i] = make_task(first + i, &how);
     }
-    submit_tasks(desk, session, NULL, tasks, count);
+    submit_tasks(desk, session, &how, tasks, count);
     free(tasks);
 }
 

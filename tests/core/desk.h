@@ -70,6 +70,7 @@ struct xdt_task_how {
     size_t frames, size; /* frames 0: one */
     uint64_t ref_owner;  /* not 0: by reference */
     uint64_t setup;
+    const char *denied; /* why the client may not; NULL: it may */
 };
 void xdt_submit(struct xdt_desk *desk, uint64_t session, unsigned id);
 void xdt_submit_how(struct xdt_desk *desk,

@@ -97,3 +97,16 @@ Test(admit, another_client_has_a_budget_of_its_own)
     cr_assert_eq(xdt_count_to(desk, XDB_ACTION_BUSY, 3), 0);
     xdt_desk_free(desk);
 }
+
+Test(admit, what_the_edge_holds_counts_for_the_broker)
+{
+    struct xdt_desk *desk = xdt_desk_new(few_bytes);
+    xdt_client(desk, 1);
+    xdb_core_note_outside(desk->core, 2100);
+    xdt_submit(desk, 1, 1);
+    cr_assert_eq(xdt_line(desk, XDB_ACTION_BUSY, 1)->scope, 3);
+    xdb_core_note_outside(desk->core, 0);
+    xdt_submit(desk, 1, 2);
+    cr_assert(xdt_line(desk, XDB_ACTION_BUSY, 2) == NULL);
+    xdt_desk_free(desk);
+}

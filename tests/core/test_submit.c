@@ -56,6 +56,23 @@ Test(submit, accepted_goes_alone_after_its_delay)
     xdt_desk_free(desk);
 }
 
+Test(submit, tasks_the_client_may_not_have_end_as_rejected_with_the_reason)
+{
+    struct xdt_desk *desk = xdt_desk_new(NULL);
+    xdt_client(desk, 1);
+    xdt_worker(desk, 2, "p");
+    xdt_submit_how(desk, 1, 7, (struct xdt_task_how){.denied = "not yours", .size = 5});
+    cr_assert_eq(xdt_outcome(desk, 7), XD_OUTCOME_REJECTED);
+    cr_assert_str_eq(xdt_line(desk, XDB_ACTION_SEND_RESULT, 7)->text, "not yours");
+    cr_assert_eq(xdt_count(desk, XDB_ACTION_SEND_TASK), 0);
+    xdt_ack(desk, 1, 1);
+    cr_assert_eq(xdt_stats(desk).rejected, 1);
+    cr_assert_eq(xdt_stats(desk).bytes, 0);
+    xdt_submit(desk, 1, 8); /* the session goes on */
+    cr_assert_eq(xdt_sent_to(desk, 8), 2);
+    xdt_desk_free(desk);
+}
+
 Test(submit, a_known_id_is_no_second_task)
 {
     struct xdt_desk *desk = xdt_desk_new(NULL);

@@ -60,7 +60,9 @@ static const struct {
     {"log_level", "4", XD_ERR_INVALID, "up to 3"},
     {"allow_uid", "4294967295", XD_ERR_INVALID, "allow_uid"},
     {"listen", "ipc://relative", XD_ERR_INVALID, "relative"},
-    {"listen", "tcp://127.0.0.1:1", XD_ERR_UNSUPPORTED, "tcp"},
+    {"listen", "tcp://127.0.0.1", XD_ERR_INVALID, "PORT"},
+    {"listen", "wss://127.0.0.1:1", XD_ERR_UNSUPPORTED, "wss"},
+    {"state", "relative/path", XD_ERR_INVALID, "absolute"},
     {"listen", "ipc://@abstract", XD_ERR_INVALID, "abstract"},
 };
 

@@ -47,10 +47,16 @@ static enum xd_err chunk(struct xd_session_id owner)
     return xdb_relay_chunk(&server, owner, &message);
 }
 
-Test(relay, only_who_was_sent_the_reference_may_pull)
+static const struct xdb_grant *the_grant(void)
+{
+    struct xd_map_item *item = xd_map_next(&server.relay.grants, NULL);
+    return item == NULL ? NULL : XD_ITEM(item, struct xdb_grant, by_key);
+}
+
+Test(relay, credit_that_crosses_the_owners_end_is_no_fault)
 {
     grant();
-    cr_assert(credit(OTHER, 1, false) == XD_ERR_FORBIDDEN);
+    xdb_relay_session_gone(&server, OWNER);
     cr_assert(credit(READER, 1, false) == XD_OK);
 }
 
@@ -77,8 +83,7 @@ Test(relay, credit_waits_for_an_owner_whose_bulk_lane_is_not_open)
 {
     grant();
     cr_assert(credit(READER, 3, false) == XD_OK);
-    struct xd_map_item *item = xd_map_next(&server.relay.grants, NULL);
-    cr_assert(XD_ITEM(item, struct xdb_grant, by_key)->waiting == 3);
+    cr_assert(the_grant()->waiting == 3);
 }
 
 Test(relay, a_reference_sent_twice_is_done_twice)
@@ -99,4 +104,149 @@ Test(relay, session_that_ends_leaves_no_grant)
     grant();
     xdb_relay_session_gone(&server, READER);
     cr_assert(server.relay.grants.count == 0 && server.relay.ends.count == 0);
+}
+
+Test(relay, a_task_that_did_not_leave_takes_its_grant_back)
+{
+    struct xd_frame frames[2] = {{.ref = {OWNER, 7}, .size = 5000000}, {.size = 3}};
+    grant();
+    grant();
+    xdb_relay_revoke(&server, frames, 2, READER);
+    cr_assert(the_grant()->uses == 1);
+    xdb_relay_revoke(&server, frames, 2, READER);
+    cr_assert(the_grant() == NULL && server.relay.ends.count == 0);
+    xdb_relay_revoke(&server, frames, 2, READER);
+}
+
+/* ---- with bulk lanes: those of links, which the test reads */
+
+static struct xdb_embed *add_lane(struct xd_session_id session)
+{
+    struct xdb_peer *peer;
+    struct xdb_embed *embed;
+    struct xdb_conn *conn;
+    struct xd_route none = {0};
+    while ((peer = xdb_peer_find(&server.conns, session)) == NULL) {
+        cr_assert(xdb_peer_add(&server.conns, XD_ROLE_CLIENT, &peer) == XD_OK);
+    }
+    if (server.embeds == NULL) {
+        cr_assert(xdb_embeds_new(&server.embeds) == XD_OK);
+    }
+    cr_assert(xdb_embed_new(server.embeds, &embed) == XD_OK);
+    cr_assert(xdb_conn_add(&server.conns, XDB_SOCKET_BULK, none, embed, &conn) == XD_OK);
+    embed->conns[XD_LANE_BULK] = conn;
+    xdb_peer_attach(&server.conns, peer, XD_LANE_BULK, conn);
+    return embed;
+}
+
+static void drop_lane(struct xdb_embed *embed)
+{
+    embed->link.close(&embed->link);
+    xdb_conn_free(&server.conns, embed->conns[XD_LANE_BULK]);
+    xdb_embed_drop(embed);
+}
+
+/* The next message there; its kind is 0 when there is none. */
+static struct xd_msg hear(struct xdb_embed *embed)
+{
+    struct xd_msg msg = {0};
+    struct xd_bytes *frames[XD_FRAMES_MAX];
+    size_t count = 0;
+    if (embed->link.recv(&embed->link, XD_LANE_BULK, frames, XD_FRAMES_MAX, &count) ==
+        XD_OK) {
+        cr_assert(xd_msg_unpack(frames, count, &msg, NULL) == XD_OK);
+        for (size_t i = 0; i < count; i++) {
+            xd_bytes_unref(frames[i]);
+        }
+    }
+    return msg;
+}
+
+Test(relay, only_who_was_sent_the_reference_may_pull)
+{
+    struct xdb_embed *owner = add_lane(OWNER);
+    grant();
+    cr_assert(credit(OTHER, 1, false) == XD_ERR_FORBIDDEN);
+    cr_assert(credit(READER, 1, false) == XD_OK);
+    drop_lane(owner);
+    xdb_embeds_free(server.embeds);
+}
+
+static void settle(void)
+{
+    struct xdb_relay_refs refs;
+    struct xd_frame frames[3] = {{.size = 3},
+                                 {.ref = {OWNER, 7}, .size = 5000000},
+                                 {.ref = {OTHER, 8}, .size = 5000000}};
+    struct xd_result result = {.frames = frames, .frame_count = 3};
+    xdb_relay_note(&refs, OWNER, &result, 1);
+    cr_assert(refs.count == 1, "of its own payloads only");
+    xdb_relay_settle(&server, &refs);
+}
+
+Test(relay, owner_of_a_result_nobody_is_sent_may_let_go)
+{
+    struct xdb_embed *owner = add_lane(OWNER);
+    settle();
+    struct xd_msg msg = hear(owner);
+    cr_assert(msg.kind == XD_KIND_CREDIT && msg.credit.done);
+    cr_assert(msg.credit.ref.counter == 7);
+    grant();
+    settle();
+    cr_assert(hear(owner).kind == 0, "it has a reader");
+    drop_lane(owner);
+    xdb_embeds_free(server.embeds);
+}
+
+static void send_piece(void)
+{
+    static const uint8_t byte[1];
+    struct xd_chunk message = {.ref = {OWNER, 7}, .reader = READER};
+    cr_assert(xd_bytes_copy(byte, 1, &message.bytes) == XD_OK);
+    cr_assert(xdb_relay_chunk(&server, OWNER, &message) == XD_OK);
+    xd_bytes_unref(message.bytes);
+}
+
+Test(relay, chunks_count_until_more_credit_says_that_they_were_read)
+{
+    struct xdb_embed *owner = add_lane(OWNER), *reader = add_lane(READER);
+    grant();
+    cr_assert(credit(READER, XD_CHUNK_WINDOW, false) == XD_OK);
+    for (int i = 0; i < 3; i++) {
+        send_piece();
+    }
+    cr_assert(server.stats.relaying == 3 * XD_CHUNK_BYTES);
+    cr_assert(credit(READER, 2, false) == XD_OK);
+    cr_assert(server.stats.relaying == XD_CHUNK_BYTES);
+    cr_assert(credit(READER, 0, true) == XD_OK);
+    cr_assert(server.stats.relaying == 0);
+    for (int i = 0; i < 3; i++) {
+        struct xd_msg msg = hear(reader);
+        cr_assert(msg.kind == XD_KIND_CHUNK && msg.chunk.bytes->size == 1);
+        xd_msg_clear(&msg);
+    }
+    drop_lane(owner);
+    drop_lane(reader);
+    xdb_embeds_free(server.embeds);
+}
+
+Test(relay, reader_that_lets_too_much_wait_loses_its_streams)
+{
+    struct xdb_embed *owner = add_lane(OWNER), *reader = add_lane(READER);
+    struct xdb_peer *peer = xdb_peer_find(&server.conns, READER);
+    grant();
+    cr_assert(credit(READER, XD_CHUNK_WINDOW, false) == XD_OK);
+    cr_assert(hear(owner).credit.chunks == XD_CHUNK_WINDOW);
+    send_piece();
+    peer->bulk_count = 1; /* its lane is full: what comes waits */
+    send_piece();
+    cr_assert(peer->bulk_count == 2);
+    peer->bulk_count = 64;
+    send_piece();
+    cr_assert(peer->bulk_count == 0 && xd_list_is_empty(&peer->bulk));
+    cr_assert(the_grant() == NULL && server.stats.relaying == 0);
+    cr_assert(hear(owner).credit.done, "it may let go");
+    drop_lane(owner);
+    drop_lane(reader);
+    xdb_embeds_free(server.embeds);
 }

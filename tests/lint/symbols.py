@@ -14,7 +14,7 @@ BASE = [f"proto/base/{n}.h" for n in ("bytes", "err", "id", "link", "task")]
 # Library -> the public headers that declare it.
 LIBRARIES = {
     "libcrossdock": ["client-c/include/crossdock.h", "client-c/include/crossdock_codec.h",
-                     "client-c/include/crossdock_worker.h", *BASE],
+                     "client-c/include/crossdock_worker.h", "client-c/include/crossdock_agent.h", *BASE],
     "libcrossdock-broker": ["broker/include/crossdock_broker.h"],
 }  # fmt: skip
 SYMS = {"libcrossdock": "client-c/src/crossdock.syms", "libcrossdock-broker": "broker/io/crossdock-broker.syms"}

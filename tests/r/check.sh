@@ -6,8 +6,8 @@ set -u
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 work=$(mktemp -d /tmp/xdr-XXXXXX)
 trap 'rm -rf -- "$work"' EXIT
-mkdir -m 700 "$work/run"
-export MAKEFLAGS=${MAKEFLAGS:--j$(nproc)} XDG_RUNTIME_DIR=$work/run
+mkdir -m 700 "$work/run" "$work/state"
+export MAKEFLAGS=${MAKEFLAGS:--j$(nproc)} XDG_RUNTIME_DIR=$work/run CROSSDOCK_STATE=$work/state # not the user's keys
 # what --as-cran adds, as far as it needs no network
 export _R_CHECK_FORCE_SUGGESTS_=false _R_CHECK_LIMIT_CORES_=true _R_CHECK_THINGS_IN_TEMP_DIR_=true \
     _R_CHECK_S3_METHODS_NOT_REGISTERED_=true _R_CHECK_OVERWRITE_REGISTERED_S3_METHODS_=true \

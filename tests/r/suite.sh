@@ -4,7 +4,8 @@
 # behind: no process, no socket, no file in the temporary directory.
 #   suite.sh LIBRARY [FILE...]      LIBRARY: where to install; FILE: only these, as in "serial" for test-serial.R
 # R_LIBS names further libraries. CROSSDOCK_BUILD names a meson build directory, whose programs (a broker, workers, the
-# command line) some tests need: without it they are skipped, saying so. The last line is "P passed, F failed, S skipped".
+# command line) some tests need: without it they are skipped, saying so. CROSSDOCK_LONG=1: sizes that take minutes and
+# 11 GB of memory. The last line is "P passed, F failed, S skipped".
 set -u
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 package=$here/../../client-r
@@ -21,8 +22,13 @@ if [ -n "${CROSSDOCK_BUILD-}" ]; then
     done
 fi
 passed=0 failed=0 skipped=0
+limit=300 # seconds for a file
+[ -z "${CROSSDOCK_LONG-}" ] || limit=1800
 work=$(mktemp -d /tmp/xdr-XXXXXX) # short: sockets are made in it
 trap 'rm -rf -- "$work"' EXIT
+export CROSSDOCK_STATE=$work/state # not the user's keys
+mkdir -m 700 "$CROSSDOCK_STATE"
+unset CROSSDOCK_URL CROSSDOCK_SERVER_KEY CROSSDOCK_KEY_FILE CROSSDOCK_PROFILE
 
 if ! R CMD INSTALL --no-docs --library="$library" "$package" >"$work/install.log" 2>&1; then
     tail -n 25 "$work/install.log"
@@ -54,7 +60,7 @@ run_file() {
     folder=$work/$name
     mkdir -m 700 "$folder" "$folder/tmp" "$folder/run"
     CROSSDOCK_TEST_RUN=$mark TMPDIR=$folder/tmp XDG_RUNTIME_DIR=$folder/run \
-        timeout --kill-after=10 300 Rscript --vanilla "$here/one.R" "$package/tests/testthat" "$name" >"$log" 2>&1
+        timeout --kill-after=10 "$limit" Rscript --vanilla "$here/one.R" "$package/tests/testthat" "$name" >"$log" 2>&1
     code=$?
     if [ $code -eq 0 ]; then
         read -r p f s < <(tail -n 1 "$log")

@@ -71,13 +71,24 @@ bool xdt_result_equal(const struct xd_result *a, const struct xd_result *b)
            xdt_frames_equal(a->frames, b->frames, a->frame_count);
 }
 
+static bool facts_equal(const struct xd_facts *a, const struct xd_facts *b)
+{
+    return xd_bytes_equal(a->name, b->name) && a->label_count == b->label_count &&
+           texts_equal(a->labels, b->labels, a->label_count) &&
+           a->version_count == b->version_count &&
+           texts_equal(a->versions, b->versions, a->version_count) &&
+           a->cores == b->cores && a->memory_bytes == b->memory_bytes &&
+           a->agent == b->agent && a->slot == b->slot;
+}
+
 static bool hellos_equal(const struct xd_hello *a, const struct xd_hello *b)
 {
     return a->role == b->role && a->min_version == b->min_version &&
            a->max_version == b->max_version && xd_session_is(a->session, b->session) &&
            tokens_equal(&a->token, &b->token) && a->lane == b->lane &&
            xd_bytes_equal(a->software, b->software) && xd_bytes_equal(a->host, b->host) &&
-           a->pid == b->pid && xd_session_is(a->owner, b->owner);
+           a->pid == b->pid && xd_session_is(a->owner, b->owner) &&
+           facts_equal(&a->facts, &b->facts);
 }
 
 static bool hello_oks_equal(const struct xd_hello_ok *a, const struct xd_hello_ok *b)

@@ -162,6 +162,14 @@ static const struct xd_token token = {{0xa0,
                                        0xae,
                                        0xaf}};
 
+static struct xd_bytes **texts(const char *first, const char *second)
+{
+    struct xd_bytes **list = make_array(2, sizeof(*list));
+    list[0] = xdt_text(first);
+    list[1] = xdt_text(second);
+    return list;
+}
+
 static void sample_hello(struct xd_msg *out)
 {
     out->hello = (struct xd_hello){
@@ -175,6 +183,18 @@ static void sample_hello(struct xd_msg *out)
         .host = xdt_text("host-1 boot-1"),
         .pid = 4711,
         .owner = {3},
+        .facts =
+            {
+                .name = xdt_text("node7"),
+                .labels = texts("gpu", "zone=a"),
+                .label_count = 2,
+                .versions = texts("R 4.2.2", "codec arrow 1"),
+                .version_count = 2,
+                .cores = 16,
+                .memory_bytes = UINT64_C(1) << 36,
+                .agent = 77,
+                .slot = 3,
+            },
     };
 }
 
@@ -196,13 +216,10 @@ static void sample_hello_ok(struct xd_msg *out)
 
 static void sample_ready(struct xd_msg *out)
 {
-    struct xd_bytes **handlers = make_array(2, sizeof(*handlers));
-    handlers[0] = xdt_text("echo");
-    handlers[1] = xdt_text("stats::rnorm");
     out->ready = (struct xd_ready){
         .profile = xdt_text("default"),
         .formats = 1u << XD_FORMAT_R | 1u << XD_FORMAT_CALL,
-        .handlers = handlers,
+        .handlers = texts("echo", "stats::rnorm"),
         .handler_count = 2,
         .hold = 4,
     };
@@ -341,13 +358,10 @@ static void sample_credit(struct xd_msg *out)
 
 static void sample_admin(struct xd_msg *out)
 {
-    struct xd_bytes **args = make_array(2, sizeof(*args));
-    args[0] = xdt_text("default");
-    args[1] = xdt_text("");
     out->admin = (struct xd_admin){
         .verb = xdt_text("status"),
         .ticket = 5,
-        .args = args,
+        .args = texts("default", ""),
         .arg_count = 2,
         .answer = true,
         .code = XD_ERR_NOT_FOUND,

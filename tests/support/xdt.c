@@ -3,7 +3,7 @@
 #include "xdt.h"
 
 #include <ctype.h>
-#include <dirent.h>
+#include <ftw.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -79,16 +79,21 @@ void xdt_dir_make(struct xdt_dir *dir)
     }
 }
 
+static int remove_one(const char *path,
+                      const struct stat *found,
+                      int type,
+                      struct FTW *at)
+{
+    (void)found;
+    (void)type;
+    (void)at;
+    (void)remove(path);
+    return 0; /* go on: as much as can be */
+}
+
 void xdt_dir_remove(struct xdt_dir *dir)
 {
-    DIR *listing = opendir(dir->path);
-    for (struct dirent *entry; listing && (entry = readdir(listing));) {
-        unlinkat(dirfd(listing), entry->d_name, 0); /* "." and ".." refuse */
-    }
-    if (listing) {
-        closedir(listing);
-    }
-    rmdir(dir->path);
+    (void)nftw(dir->path, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 /* ---- hex ---- */

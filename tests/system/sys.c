@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,39 +42,44 @@ static const char *program(const char *variable)
     return path;
 }
 
-/* In the child: die with the test, output to `out` where that is a descriptor. */
-static void run_child(const char *const *argv, pid_t parent, int out)
-{
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent) {
-        _exit(1);
-    }
-    if (out >= 0) {
-        dup2(out, STDOUT_FILENO);
-    }
-    union {
-        const char *const *in;
-        char *const *out;
-    } args = {argv};
-    execv(argv[0], args.out);
-    _exit(127);
-}
-
-static pid_t spawn(const char *const *argv, int out)
+/* A child that dies with the test. */
+static pid_t fork_child(void)
 {
     pid_t parent = getpid();
     pid_t pid = fork();
     cr_assert(pid >= 0, "fork: %s", strerror(errno));
     if (pid == 0) {
-        run_child(argv, parent, out);
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != parent) {
+            _exit(1);
+        }
     }
     return pid;
 }
 
-/* The first line of a program says that it is ready. */
-static void await_ready(int fd)
+/* Output to `out` where that is a descriptor. */
+static pid_t spawn(const char *const *argv, int out)
 {
-    char line[256];
+    pid_t pid = fork_child();
+    if (pid == 0) {
+        if (out >= 0) {
+            dup2(out, STDOUT_FILENO);
+        }
+        union {
+            const char *const *in;
+            char *const *out;
+        } args = {argv};
+        execv(argv[0], args.out);
+        _exit(127);
+    }
+    return pid;
+}
+
+/* The first line of a program says that it is ready, and the broker's where it listens.
+ */
+static void await_ready(struct sys *sys, int fd)
+{
+    char line[256], where[96];
     size_t used = 0;
     while (used < sizeof line - 1 && read(fd, line + used, 1) == 1 &&
            line[used] != '\n') {
@@ -83,9 +89,35 @@ static void await_ready(int fd)
     cr_assert(strncmp(line, "ready", 5) == 0,
               "the program said '%s' instead of ready",
               line);
+    if (sscanf(line, "ready address=%95s", where) == 1) {
+        memcpy(sys->address, where, sizeof where);
+    }
+}
+
+static bool is_tcp(void)
+{
+    const char *transport = getenv("XDT_TRANSPORT");
+    return transport != NULL && strcmp(transport, "tcp") == 0;
 }
 
 void sys_begin(struct sys *sys, const char *const *settings)
+{
+    char state[96];
+    (void)snprintf(sys->dir, sizeof sys->dir, "/tmp/xdtXXXXXX");
+    cr_assert(mkdtemp(sys->dir) != NULL);
+    if (is_tcp()) {
+        (void)snprintf(sys->address, sizeof sys->address, "tcp://127.0.0.1:0");
+    } else {
+        (void)snprintf(sys->address, sizeof sys->address, "ipc://%s/broker", sys->dir);
+    }
+    (void)snprintf(state, sizeof state, "%s/state", sys->dir);
+    cr_assert(setenv("CROSSDOCK_STATE", state, 1) == 0);
+    sys->settings = settings;
+    sys_begin_again(sys);
+    sys->file_count = sys_files(sys);
+}
+
+void sys_begin_again(struct sys *sys)
 {
     const char *argv[24] = {program("CROSSDOCK_BROKER"),
                             "--quiet",
@@ -93,16 +125,13 @@ void sys_begin(struct sys *sys, const char *const *settings)
                             sys->address};
     size_t n = 4;
     int fds[2];
-    (void)snprintf(sys->dir, sizeof sys->dir, "/tmp/xdtXXXXXX");
-    cr_assert(mkdtemp(sys->dir) != NULL);
-    (void)snprintf(sys->address, sizeof sys->address, "ipc://%s/broker", sys->dir);
-    for (; settings != NULL && *settings != NULL; settings++) {
-        argv[n++] = *settings;
+    for (size_t i = 0; sys->settings != NULL && sys->settings[i] != NULL; i++) {
+        argv[n++] = sys->settings[i];
     }
     cr_assert(pipe2(fds, O_CLOEXEC) == 0);
     sys->broker = spawn(argv, fds[1]);
     close(fds[1]);
-    await_ready(fds[0]);
+    await_ready(sys, fds[0]);
     close(fds[0]);
 }
 
@@ -112,6 +141,24 @@ static void stop(pid_t pid, int signal_number)
         kill(pid, signal_number);
         waitpid(pid, NULL, 0);
     }
+}
+
+void sys_kill_broker(struct sys *sys)
+{
+    stop(sys->broker, SIGKILL);
+    sys->broker = 0;
+}
+
+size_t sys_files(const struct sys *sys)
+{
+    size_t count = 0;
+    DIR *dir = opendir(sys->dir);
+    cr_assert(dir != NULL);
+    while (readdir(dir) != NULL) {
+        count++;
+    }
+    closedir(dir);
+    return count;
 }
 
 static void remove_directory(const char *path)
@@ -135,15 +182,40 @@ void sys_end(struct sys *sys)
         stop(sys->children[i], SIGTERM);
     }
     stop(sys->broker, SIGTERM);
+    char state[96];
+    (void)snprintf(state, sizeof state, "%s/state", sys->dir);
+    remove_directory(state);
     remove_directory(sys->dir);
+}
+
+static pid_t keep(struct sys *sys, pid_t pid)
+{
+    cr_assert(sys->child_count < SYS_CHILDREN_MAX);
+    sys->children[sys->child_count++] = pid;
+    return pid;
 }
 
 pid_t sys_spawn(struct sys *sys, const char *const *argv)
 {
-    cr_assert(sys->child_count < SYS_CHILDREN_MAX);
-    pid_t pid = spawn(argv, -1);
-    sys->children[sys->child_count++] = pid;
-    return pid;
+    return keep(sys, spawn(argv, -1));
+}
+
+pid_t sys_fork(struct sys *sys)
+{
+    pid_t pid = fork_child();
+    return pid == 0 ? 0 : keep(sys, pid);
+}
+
+void sys_kill(struct sys *sys, pid_t child)
+{
+    for (size_t i = 0; i < sys->child_count; i++) {
+        if (sys->children[i] == child) {
+            sys->children[i] = sys->children[--sys->child_count];
+            stop(child, SIGKILL);
+            return;
+        }
+    }
+    cr_assert(false, "%ld is no child", (long)child);
 }
 
 pid_t sys_worker_with(struct sys *sys, const char *const *arguments)
@@ -261,6 +333,23 @@ size_t sys_rss(pid_t pid)
     cr_assert(fscanf(file, "%lu %lu", &size, &resident) == 2);
     (void)fclose(file);
     return resident * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+size_t sys_peak(pid_t pid)
+{
+    char path[64], line[128];
+    size_t kib = 0;
+    (void)snprintf(path, sizeof path, "/proc/%ld/status", (long)pid);
+    FILE *file = fopen(path, "r");
+    cr_assert(file != NULL);
+    while (kib == 0 && fgets(line, sizeof line, file) != NULL) {
+        if (strncmp(line, "VmHWM:", 6) == 0) {
+            kib = strtoull(line + 6, NULL, 10);
+        }
+    }
+    (void)fclose(file);
+    cr_assert(kib > 0, "%s has no VmHWM", path);
+    return kib * 1024;
 }
 
 size_t sys_fds(pid_t pid)

@@ -17,14 +17,25 @@
  * removes the directory. */
 struct sys {
     char dir[64], address[96];
+    const char *const *settings;
     pid_t broker, children[SYS_CHILDREN_MAX];
     size_t child_count;
+    size_t file_count; /* in `dir`, with one broker */
 };
 
 /* A directory and a broker in it that has said "ready"; `settings` are more arguments,
- * ended by NULL (may be NULL). */
+ * ended by NULL (may be NULL; used again by sys_begin_again()). It listens on ipc, or on
+ * tcp where XDT_TRANSPORT is "tcp": then its keys are in the directory as well, where
+ * everybody here looks for them ($CROSSDOCK_STATE). */
 void sys_begin(struct sys *sys, const char *const *settings);
 void sys_end(struct sys *sys);
+
+/* Kill the broker, and start another one on the same address. */
+void sys_kill_broker(struct sys *sys);
+void sys_begin_again(struct sys *sys);
+
+/* Files in the directory, those of sub-directories left out. */
+size_t sys_files(const struct sys *sys);
 
 /* `slots` processes of crossdock-worker with the tests' handlers in `profile` (NULL:
  * default); waits until the broker counts them. */
@@ -33,8 +44,13 @@ void sys_workers(struct sys *sys, int slots, const char *profile);
 /* The same with more arguments, ended by NULL; does not wait. Returns the agent's pid. */
 pid_t sys_worker_with(struct sys *sys, const char *const *arguments);
 
-/* Start any program; it dies with the test. */
+/* Start any program, or (like fork()) a second process of the test; it dies with the
+ * test. */
 pid_t sys_spawn(struct sys *sys, const char *const *argv);
+pid_t sys_fork(struct sys *sys);
+
+/* Kill one of them. */
+void sys_kill(struct sys *sys, pid_t child);
 
 /* A connected client, or the test fails. */
 struct xd_client *sys_client(const struct sys *sys);
@@ -60,8 +76,10 @@ uint64_t sys_counter(struct xd_client *client, const char *name);
 /* Wait until the counter is `value`, 10 s at most; the test fails otherwise. */
 void sys_await_counter(struct xd_client *client, const char *name, uint64_t value);
 
-/* Resident memory of a process in bytes, and its open descriptors. */
+/* Resident memory of a process in bytes, the most it ever was, and its open descriptors.
+ */
 size_t sys_rss(pid_t pid);
+size_t sys_peak(pid_t pid);
 size_t sys_fds(pid_t pid);
 
 /* How much longer things may take: 5 under sanitizers and valgrind, else 1. */

@@ -2,10 +2,14 @@
 /* What happens when processes die, tasks are cancelled, brokers meet. Deadlines are five
  * times the figure that the documentation names; the figure itself is printed. */
 #include <criterion/criterion.h>
+#include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -255,4 +259,78 @@ Test(failures, nothing_is_left_of_a_hundred_sessions_that_came_and_went)
               sys_fds(sys.broker),
               fds);
     xd_client_close(client);
+}
+
+/* A door before the broker: it shuts in the face of the first ones, as a broker does
+ * where a thousand come at once and the handshake takes too long; then it lets through.
+ */
+enum { SHUT_FIRST = 2 };
+
+struct door {
+    int listener;
+    const char *to; /* the broker's path */
+};
+
+static int open_socket(const char *path, bool listens)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    (void)snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr *name = (struct sockaddr *)(void *)&address;
+    cr_assert(fd >= 0 &&
+              (listens ? bind(fd, name, sizeof address) == 0 && listen(fd, 8) == 0
+                       : connect(fd, name, sizeof address) == 0));
+    return fd;
+}
+
+/* Bytes both ways until either side is over. */
+static void splice_both(int a, int b)
+{
+    struct pollfd fds[] = {{a, POLLIN, 0}, {b, POLLIN, 0}};
+    char buffer[4096];
+    while (poll(fds, 2, 20000) > 0) {
+        for (int i = 0; i < 2; i++) {
+            ssize_t got = fds[i].revents ? read(fds[i].fd, buffer, sizeof buffer) : -1;
+            if (fds[i].revents &&
+                (got <= 0 || write(fds[1 - i].fd, buffer, (size_t)got) != got)) {
+                return;
+            }
+        }
+    }
+}
+
+static void *keep_door(void *argument)
+{
+    const struct door *door = argument;
+    for (int i = 0; i < SHUT_FIRST; i++) {
+        close(accept(door->listener, NULL, NULL));
+    }
+    int client = accept(door->listener, NULL, NULL);
+    int broker = open_socket(door->to, false);
+    splice_both(client, broker);
+    close(client);
+    close(broker);
+    return NULL;
+}
+
+Test(failures, handshake_that_is_cut_short_is_tried_again)
+{
+    sys_workers(&sys, 1, NULL);
+    char path[96], address[104];
+    (void)snprintf(path, sizeof path, "%s/door", sys.dir);
+    (void)snprintf(address, sizeof address, "ipc://%s", path);
+    struct door door = {open_socket(path, true), sys.address + strlen("ipc://")};
+    pthread_t thread;
+    cr_assert(pthread_create(&thread, NULL, keep_door, &door) == 0);
+    struct xd_client_options options = {.address = address, .timeout_ms = 20000};
+    struct xd_client *client;
+    struct xd_error why = {""};
+    cr_assert(xd_client_connect(&options, &client, &why) == XD_OK, "%s", why.text);
+    struct xd_future *future = sys_call(client, "echo", "through the door");
+    sys_expect(future, XD_OUTCOME_DONE);
+    xd_future_free(future);
+    xd_client_close(client);
+    pthread_join(thread, NULL);
+    close(door.listener);
+    (void)unlink(path);
 }

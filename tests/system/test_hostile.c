@@ -13,9 +13,9 @@
 #include <unistd.h>
 #include <zmq.h>
 
+#include "raw.h"
 #include "sys.h"
-#include "wire/codec.h"
-#include "wire/zmq.h"
+#include "wire/limits.h"
 
 static struct sys sys;
 static void *context;
@@ -34,20 +34,6 @@ static void end(void)
 
 TestSuite(hostile, .init = begin, .fini = end, .timeout = 240);
 
-enum where { ON_CLIENTS, ON_WORKERS, ON_BULK, PLACES };
-
-static void *dial(enum where where)
-{
-    static const char *const SUFFIX[] = {"", ".workers", ".bulk"};
-    char endpoint[128];
-    int zero = 0;
-    void *socket = zmq_socket(context, ZMQ_DEALER);
-    (void)snprintf(endpoint, sizeof endpoint, "%s%s", sys.address, SUFFIX[where]);
-    zmq_setsockopt(socket, ZMQ_LINGER, &zero, sizeof zero);
-    cr_assert(zmq_connect(socket, endpoint) == 0);
-    return socket;
-}
-
 static void send_raw(void *socket,
                      const void *const *data,
                      const size_t *sizes,
@@ -59,50 +45,10 @@ static void send_raw(void *socket,
     }
 }
 
-static void send_msg(void *socket, const struct xd_msg *msg)
-{
-    struct xd_frames frames;
-    frames.count = 0;
-    cr_assert(xd_msg_pack(msg, &frames) == XD_OK);
-    for (size_t i = 0; i < frames.count; i++) {
-        cr_assert(zmq_send(socket,
-                           frames.items[i]->data,
-                           frames.items[i]->size,
-                           i + 1 < frames.count ? ZMQ_SNDMORE : 0) >= 0);
-    }
-    xd_frames_clear(&frames);
-}
-
-/* The next message that is no heartbeat, within five seconds; false when none comes. */
-static bool receive(void *socket, struct xd_msg *msg)
-{
-    xd_time until = sys_now() + 5 * XD_S;
-    while (sys_now() < until) {
-        zmq_pollitem_t item = {socket, 0, ZMQ_POLLIN, 0};
-        zmq_poll(&item, 1, 100);
-        struct xd_bytes *frames[XD_FRAMES_MAX];
-        size_t count;
-        if (xd_zmq_recv(socket, NULL, false, frames, XD_FRAMES_MAX, &count) != XD_OK) {
-            continue;
-        }
-        memset(msg, 0, sizeof *msg);
-        enum xd_err err = xd_msg_unpack(frames, count, msg, NULL);
-        for (size_t i = 0; i < count; i++) {
-            xd_bytes_unref(frames[i]);
-        }
-        cr_assert(err == XD_OK, "the broker sent nonsense");
-        if (msg->kind != XD_KIND_HEARTBEAT) {
-            return true;
-        }
-        xd_msg_clear(msg);
-    }
-    return false;
-}
-
 static void expect_error(void *socket, enum xd_err code, const char *what)
 {
     struct xd_msg msg;
-    cr_assert(receive(socket, &msg), "%s: no answer", what);
+    cr_assert(raw_receive(socket, &msg), "%s: no answer", what);
     cr_assert(msg.kind == XD_KIND_ERROR,
               "%s: answered with %s",
               what,
@@ -116,45 +62,6 @@ static void expect_error(void *socket, enum xd_err code, const char *what)
               "%s: no sentence",
               what);
     xd_msg_clear(&msg);
-}
-
-/* A session of that role: HELLO on the clients' socket, and for a worker again on its
- * own. */
-struct raw {
-    void *socket;
-    struct xd_session_id session;
-    struct xd_token token;
-};
-
-static struct xd_msg hello_of(enum xd_role role, enum xd_lane lane)
-{
-    struct xd_msg msg = {.kind = XD_KIND_HELLO};
-    msg.hello.role = role;
-    msg.hello.lane = lane;
-    msg.hello.min_version = msg.hello.max_version = XD_PROTOCOL_VERSION;
-    return msg;
-}
-
-static struct raw open_raw(enum xd_role role)
-{
-    struct raw raw = {.socket = dial(ON_CLIENTS)};
-    struct xd_msg msg = hello_of(role, XD_LANE_CONTROL);
-    send_msg(raw.socket, &msg);
-    cr_assert(receive(raw.socket, &msg) && msg.kind == XD_KIND_HELLO_OK);
-    raw.session = msg.hello_ok.session;
-    raw.token = msg.hello_ok.token;
-    xd_msg_clear(&msg);
-    if (role == XD_ROLE_WORKER) {
-        zmq_close(raw.socket);
-        raw.socket = dial(ON_WORKERS);
-        msg = hello_of(role, XD_LANE_CONTROL);
-        msg.hello.session = raw.session;
-        msg.hello.token = raw.token;
-        send_msg(raw.socket, &msg);
-        cr_assert(receive(raw.socket, &msg) && msg.kind == XD_KIND_HELLO_OK);
-        xd_msg_clear(&msg);
-    }
-    return raw;
 }
 
 /* ---- bytes that are no message, on each socket */
@@ -199,7 +106,7 @@ static void bad_bytes_on(enum where where)
     for (size_t i = 0; i < sizeof BYTES / sizeof BYTES[0]; i++) {
         const struct bytes_case *c = &BYTES[i];
         const void *data[4] = {c->frames[0], c->frames[1], c->frames[2], c->frames[3]};
-        void *socket = dial(where);
+        void *socket = raw_dial(&sys, context, where);
         send_raw(socket, data, c->sizes, c->count);
         expect_error(socket, c->code, c->what);
         zmq_close(socket);
@@ -209,7 +116,7 @@ static void bad_bytes_on(enum where where)
 /* An envelope of 64 KiB and one byte, and 1,025 and 5,000 frames. */
 static void too_much_on(enum where where)
 {
-    void *socket = dial(where);
+    void *socket = raw_dial(&sys, context, where);
     char *large = calloc(1, XD_ENVELOPE_MAX_BYTES + 1);
     cr_assert(zmq_send(socket, large, XD_ENVELOPE_MAX_BYTES + 1, 0) > 0);
     expect_error(socket, XD_ERR_TOO_LARGE, "envelope over the limit");
@@ -227,7 +134,7 @@ static void noise_on(enum where where)
 {
     unsigned seed = 12345;
     for (int round = 0; round < 40; round++) {
-        void *socket = dial(where);
+        void *socket = raw_dial(&sys, context, where);
         for (int k = 0; k < 3; k++) {
             unsigned char noise[1024];
             for (size_t i = 0; i < sizeof noise; i++) {
@@ -237,7 +144,7 @@ static void noise_on(enum where where)
             cr_assert(zmq_send(socket, noise, 1 + (size_t)(seed >> 20) % 1023, 0) > 0);
         }
         struct xd_msg msg;
-        cr_assert(receive(socket, &msg) && msg.kind == XD_KIND_ERROR);
+        cr_assert(raw_receive(socket, &msg) && msg.kind == XD_KIND_ERROR);
         xd_msg_clear(&msg);
         zmq_close(socket);
     }
@@ -258,13 +165,13 @@ static void client_says(struct raw *raw,
                         const char *what)
 {
     struct xd_msg copy = *msg;
-    send_msg(raw->socket, &copy);
+    raw_send(raw->socket, &copy);
     expect_error(raw->socket, code, what);
 }
 
 static void wrong_setups_of_a_client(void)
 {
-    struct raw raw = open_raw(XD_ROLE_CLIENT);
+    struct raw raw = raw_open(&sys, context, XD_ROLE_CLIENT);
     struct xd_frame frame = {.role = XD_FRAME_SETUP, .size = 3};
     cr_assert(xd_bytes_text("how", &frame.bytes) == XD_OK);
     struct xd_msg msg = {.kind = XD_KIND_SETUP};
@@ -275,11 +182,11 @@ static void wrong_setups_of_a_client(void)
     msg.setup.origin = raw.session;
     client_says(&raw, &msg, XD_ERR_PROTOCOL, "a setup with an origin");
     msg.setup.origin.n = 0;
-    send_msg(raw.socket, &msg);
+    raw_send(raw.socket, &msg);
     client_says(&raw, &msg, XD_ERR_EXISTS, "a setup's number used again");
     zmq_close(raw.socket);
 
-    raw = open_raw(XD_ROLE_CLIENT);
+    raw = raw_open(&sys, context, XD_ROLE_CLIENT);
     struct xd_task task = {.id = some_id(9), .format = XD_FORMAT_R, .setup = 1};
     struct xd_msg submit = {.kind = XD_KIND_SUBMIT};
     cr_assert(xd_bytes_text("default", &submit.tasks.profile) == XD_OK);
@@ -289,7 +196,7 @@ static void wrong_setups_of_a_client(void)
     xd_bytes_unref(submit.tasks.profile);
     zmq_close(raw.socket);
 
-    raw = open_raw(XD_ROLE_WORKER);
+    raw = raw_open(&sys, context, XD_ROLE_WORKER);
     client_says(&raw, &msg, XD_ERR_FORBIDDEN, "a setup from a worker");
     zmq_close(raw.socket);
     xd_bytes_unref(frame.bytes);
@@ -297,7 +204,7 @@ static void wrong_setups_of_a_client(void)
 
 static void wrong_things_of_a_client(void)
 {
-    struct raw raw = open_raw(XD_ROLE_CLIENT);
+    struct raw raw = raw_open(&sys, context, XD_ROLE_CLIENT);
     struct xd_task_id id = some_id(7);
     struct xd_result result = {.id = id, .outcome = XD_OUTCOME_DONE};
     struct xd_msg msg = {.kind = XD_KIND_RESULT};
@@ -313,7 +220,7 @@ static void wrong_things_of_a_client(void)
     client_says(&raw, &msg, XD_ERR_NOT_FOUND, "client cancels what it does not have");
     zmq_close(raw.socket);
 
-    raw = open_raw(XD_ROLE_CLIENT);
+    raw = raw_open(&sys, context, XD_ROLE_CLIENT);
     struct xd_frame frame = {.role = XD_FRAME_OBJECT, .size = 5000000};
     frame.ref = (struct xd_ref){{raw.session.n + 1000}, 1};
     struct xd_task task = {.id = id,
@@ -330,14 +237,22 @@ static void wrong_things_of_a_client(void)
     xd_bytes_unref(msg.tasks.profile);
     xd_bytes_unref(task.callee);
     xd_bytes_unref(frame.tag);
-    msg = hello_of(XD_ROLE_CLIENT, XD_LANE_CONTROL);
+    msg = raw_hello(XD_ROLE_CLIENT, XD_LANE_CONTROL);
     client_says(&raw, &msg, XD_ERR_PROTOCOL, "a second HELLO");
     zmq_close(raw.socket);
 }
 
+static struct xd_msg question(const char *verb, uint64_t ticket)
+{
+    struct xd_msg msg = {.kind = XD_KIND_ADMIN};
+    cr_assert(xd_bytes_text(verb, &msg.admin.verb) == XD_OK);
+    msg.admin.ticket = ticket;
+    return msg;
+}
+
 static void wrong_things_of_a_worker(void)
 {
-    struct raw raw = open_raw(XD_ROLE_WORKER);
+    struct raw raw = raw_open(&sys, context, XD_ROLE_WORKER);
     struct xd_task_id id = some_id(8);
     struct xd_msg msg = {.kind = XD_KIND_STARTED};
     msg.ids.ids = &id;
@@ -353,35 +268,82 @@ static void wrong_things_of_a_worker(void)
     xd_bytes_unref(msg.tasks.profile);
     xd_bytes_unref(task.callee);
     zmq_close(raw.socket);
+    raw = raw_open(&sys, context, XD_ROLE_WORKER);
+    msg = question("agent", 9);
+    client_says(&raw, &msg, XD_ERR_FORBIDDEN, "worker says ADMIN");
+    xd_msg_clear(&msg);
+    zmq_close(raw.socket);
+}
+
+/* An answer that nobody waits for is no offence: it may only be late. Everything but
+ * answers is. */
+static void wrong_things_of_an_agent(void)
+{
+    struct raw raw = raw_open(&sys, context, XD_ROLE_AGENT);
+    struct xd_msg msg = question("kill", 0);
+    msg.admin.answer = true;
+    cr_assert(xd_bytes_text("nobody asked", &msg.admin.text) == XD_OK);
+    for (uint64_t ticket = 0; ticket < 1000; ticket++) {
+        msg.admin.ticket = ticket % 2 ? ticket : UINT64_MAX - ticket;
+        raw_send(raw.socket, &msg);
+    }
+    msg.admin.answer = false;
+    xd_bytes_unref(msg.admin.text);
+    msg.admin.text = NULL;
+    client_says(&raw, &msg, XD_ERR_PROTOCOL, "agent asks");
+    xd_msg_clear(&msg);
+    struct xd_msg ready = {.kind = XD_KIND_READY};
+    cr_assert(xd_bytes_text("default", &ready.ready.profile) == XD_OK);
+    ready.ready.formats = 1u << XD_FORMAT_CALL;
+    client_says(&raw, &ready, XD_ERR_FORBIDDEN, "agent says READY");
+    xd_bytes_unref(ready.ready.profile);
+    struct xd_msg ack = {.kind = XD_KIND_ACK, .ack = 7};
+    client_says(&raw, &ack, XD_ERR_FORBIDDEN, "agent says ACK");
+    zmq_close(raw.socket);
+}
+
+static void answers_of_a_client(void)
+{
+    struct raw raw = raw_open(&sys, context, XD_ROLE_CLIENT);
+    struct xd_msg msg = question("agent", 1);
+    msg.admin.answer = true;
+    cr_assert(xd_bytes_text("it is so", &msg.admin.text) == XD_OK);
+    client_says(&raw, &msg, XD_ERR_PROTOCOL, "client answers");
+    xd_msg_clear(&msg);
+    zmq_close(raw.socket);
 }
 
 static void wrong_things_on_bulk(void)
 {
-    struct raw raw = open_raw(XD_ROLE_CLIENT);
-    void *bulk = dial(ON_BULK);
+    struct raw raw = raw_open(&sys, context, XD_ROLE_CLIENT);
+    void *bulk = raw_dial(&sys, context, ON_BULK);
     struct raw lane = {.socket = bulk};
-    struct xd_msg msg = hello_of(XD_ROLE_CLIENT, XD_LANE_BULK);
+    struct xd_msg msg = raw_hello(XD_ROLE_CLIENT, XD_LANE_BULK);
     msg.hello.session = raw.session;
     msg.hello.token = raw.token;
     msg.hello.token.bytes[0] ^= 1;
     client_says(&lane, &msg, XD_ERR_FORBIDDEN, "a wrong token");
     msg.hello.token.bytes[0] ^= 1;
-    send_msg(bulk, &msg);
-    cr_assert(receive(bulk, &msg) && msg.kind == XD_KIND_HELLO_OK);
+    raw_send(bulk, &msg);
+    cr_assert(raw_receive(bulk, &msg) && msg.kind == XD_KIND_HELLO_OK);
     xd_msg_clear(&msg);
+    struct raw other = raw_open(&sys, context, XD_ROLE_CLIENT);
+    void *others = raw_further(&sys, context, &other, XD_ROLE_CLIENT, ON_BULK);
     msg = (struct xd_msg){.kind = XD_KIND_CREDIT};
-    msg.credit = (struct xd_credit){.ref = {{raw.session.n + 1}, 1}, .chunks = 8};
-    send_msg(bulk, &msg); /* the stream ends at once, and the message is an error */
-    cr_assert(receive(bulk, &msg) && msg.kind == XD_KIND_CHUNK &&
+    msg.credit = (struct xd_credit){.ref = {other.session, 1}, .chunks = 8};
+    raw_send(bulk, &msg); /* the stream ends at once, and the message is an error */
+    cr_assert(raw_receive(bulk, &msg) && msg.kind == XD_KIND_CHUNK &&
               msg.chunk.code == XD_ERR_GONE);
     xd_msg_clear(&msg);
     expect_error(bulk, XD_ERR_FORBIDDEN, "credit for somebody's payload");
     msg = (struct xd_msg){.kind = XD_KIND_CHUNK};
-    msg.chunk.ref = (struct xd_ref){{raw.session.n + 1}, 1};
+    msg.chunk.ref = (struct xd_ref){other.session, 1};
     msg.chunk.reader = raw.session;
     cr_assert(xd_bytes_text("x", &msg.chunk.bytes) == XD_OK);
     client_says(&lane, &msg, XD_ERR_FORBIDDEN, "a chunk of somebody's payload");
     xd_msg_clear(&msg);
+    zmq_close(others);
+    zmq_close(other.socket);
     zmq_close(bulk);
     zmq_close(raw.socket);
 }
@@ -396,6 +358,7 @@ static const char *const STEADY[] = {"submitted",
                                      "bytes",
                                      "clients",
                                      "workers",
+                                     "agents",
                                      "profiles"};
 enum { STEADY_COUNT = sizeof STEADY / sizeof STEADY[0] };
 
@@ -448,6 +411,8 @@ Test(hostile, table_of_bad_input_is_answered_and_changes_nothing)
     wrong_things_of_a_client();
     wrong_setups_of_a_client();
     wrong_things_of_a_worker();
+    wrong_things_of_an_agent();
+    answers_of_a_client();
     wrong_things_on_bulk();
     for (int i = 0; i < STEADY_COUNT; i++) {
         sys_await_counter(client, STEADY[i], before[i]);
@@ -468,7 +433,7 @@ Test(hostile, table_of_bad_input_is_answered_and_changes_nothing)
 Test(hostile, connection_with_repeated_bad_messages_is_cut)
 {
     struct xd_client *client = sys_client(&sys);
-    void *socket = dial(ON_CLIENTS);
+    void *socket = raw_dial(&sys, context, ON_CLIENTS);
     for (int i = 0; i < 8; i++) {
         cr_assert(zmq_send(socket, "junk", 4, 0) == 4);
         sys_sleep_ms(10);
@@ -499,8 +464,8 @@ Test(hostile, other_users_cannot_connect)
         }
         void *ctx = zmq_ctx_new();
         context = ctx;
-        void *socket = dial(ON_CLIENTS);
-        struct xd_msg msg = hello_of(XD_ROLE_CLIENT, XD_LANE_CONTROL);
+        void *socket = raw_dial(&sys, context, ON_CLIENTS);
+        struct xd_msg msg = raw_hello(XD_ROLE_CLIENT, XD_LANE_CONTROL);
         struct xd_frames frames;
         frames.count = 0;
         if (xd_msg_pack(&msg, &frames) != XD_OK) {

@@ -149,7 +149,9 @@ static void many_clients(void)
     struct xd_future *futures[CLIENTS][TASKS];
     for (int i = 0; i < CLIENTS; i++) {
         struct xd_client_options options = {.address = sys.address, .timeout_ms = 60000};
-        if (xd_client_connect(&options, &clients[i], NULL) != XD_OK) {
+        struct xd_error why = {""};
+        if (xd_client_connect(&options, &clients[i], &why) != XD_OK) {
+            fprintf(stderr, "client %d: %s\n", i, why.text);
             _exit(2);
         }
     }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The whole system in one process, for the thread sanitizer: an embedded broker, workers
- * in threads, clients by link and by socket. A plain program: Criterion aborts under
- * TSan. Exits 0 when every answer was right. */
+ * in threads, a host agent, clients by link and by socket. A plain program: Criterion
+ * aborts under TSan. Exits 0 when every answer was right. */
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -10,10 +11,17 @@
 #include <unistd.h>
 
 #include "crossdock.h"
+#include "crossdock_agent.h"
 #include "crossdock_broker.h"
 #include "crossdock_worker.h"
 
-enum { WORKERS = 2, CLIENTS = 3, TASKS = 1500, LARGE = 3 * 1024 * 1024 + 5 };
+enum {
+    WORKERS = 2,
+    CLIENTS = 3,
+    TASKS = 1500,
+    LARGE = 3 * 1024 * 1024 + 5,
+    QUESTIONS = 200
+};
 
 static char address[128];
 static atomic_bool over;
@@ -129,6 +137,42 @@ static void *submit_and_wait(void *argument)
     return NULL;
 }
 
+/* Answer what is asked with the argument that came. */
+static void *attend(void *context)
+{
+    struct xd_agent *agent = context;
+    const struct xd_agent_question *question;
+    struct pollfd fd = {.fd = xd_agent_fd(agent), .events = POLLIN};
+    while (!over) {
+        while (xd_agent_next(agent, &question) == XD_OK) {
+            NEED(question->arg_count == 1);
+            xd_agent_answer(agent,
+                            question,
+                            XD_OK,
+                            question->args[0],
+                            strlen(question->args[0]));
+        }
+        poll(&fd, 1, 50);
+    }
+    return NULL;
+}
+
+static void ask_agent(struct xd_agent *agent, struct xd_client *client)
+{
+    char text[24];
+    const char *args[] = {"here", "repeat", text};
+    struct xd_bytes *answer;
+    while (xd_agent_state(agent, NULL) != XD_OK) {
+        usleep(1000);
+    }
+    for (int i = 0; i < QUESTIONS; i++) {
+        (void)snprintf(text, sizeof text, "number %d", i);
+        NEED(xd_admin(client, "agent", args, 3, 20000, &answer, NULL) == XD_OK);
+        NEED(xd_bytes_is(answer, text));
+        xd_bytes_unref(answer);
+    }
+}
+
 static struct xd_client *connect_by(struct xd_broker *broker, bool link)
 {
     struct xd_client_options options = {.address = address};
@@ -152,7 +196,9 @@ int main(void)
     struct xd_broker_options options = {.listen = listen};
     struct xd_broker *broker;
     struct xd_error why = {""};
-    pthread_t workers[WORKERS], threads[CLIENTS + 1];
+    struct xd_agent_options agent_options = {.address = address, .name = "here"};
+    struct xd_agent *agent;
+    pthread_t workers[WORKERS], threads[CLIENTS + 1], attendant;
     struct xd_client *clients[CLIENTS];
     alarm(300);
     NEED(mkdtemp(dir) != NULL);
@@ -161,11 +207,14 @@ int main(void)
     for (int i = 0; i < WORKERS; i++) {
         NEED(pthread_create(&workers[i], NULL, work, NULL) == 0);
     }
+    NEED(xd_agent_open(&agent_options, &agent, &why) == XD_OK);
+    NEED(pthread_create(&attendant, NULL, attend, agent) == 0);
     for (int i = 0; i < CLIENTS; i++) {
         clients[i] = connect_by(broker, i > 0);
         NEED(pthread_create(&threads[i], NULL, submit_and_wait, clients[i]) == 0);
     }
     NEED(pthread_create(&threads[CLIENTS], NULL, submit_and_wait, clients[0]) == 0);
+    ask_agent(agent, clients[1]);
     for (int i = 0; i < CLIENTS + 1; i++) {
         NEED(pthread_join(threads[i], NULL) == 0);
     }
@@ -179,6 +228,8 @@ int main(void)
     for (int i = 0; i < WORKERS; i++) {
         NEED(pthread_join(workers[i], NULL) == 0);
     }
+    NEED(pthread_join(attendant, NULL) == 0);
+    xd_agent_close(agent);
     NEED(xd_broker_drain(broker, 5000) == XD_OK);
     xd_broker_stop(broker);
     NEED(rmdir(dir) == 0); /* the broker left nothing */

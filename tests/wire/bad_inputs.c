@@ -62,8 +62,8 @@ const struct xdt_bad_input xdt_bad_inputs[] = {
     {"1:1 2:14", "0", BAD, "message has 1 payload frames, but its envelope announces 0"},
 
     /* HELLO */
-    {"1:1 2:1 5:{2:1 3:1}", "", BAD, "hello.role is 0, want 1 to 3"},
-    {"1:1 2:1 5:{1:4 2:1 3:1}", "", BAD, "hello.role is 4"},
+    {"1:1 2:1 5:{2:1 3:1}", "", BAD, "hello.role is 0, want 1 to 4"},
+    {"1:1 2:1 5:{1:5 2:1 3:1}", "", BAD, "hello.role is 5"},
     {"1:1 2:1 5:{1:1 2:3 3:2}", "", BAD, "hello.max_version is 2, want 3"},
     {"1:1 2:1 5:{1:1 2:1 3:1 6:2}", "", BAD, "hello.lane is 2, want 0 to 1"},
     {"1:1 2:1 5:{1:1 2:1 3:1 4:f7}", "", BAD, "hello.token has 0 bytes, want 16"},
@@ -72,6 +72,13 @@ const struct xdt_bad_input xdt_bad_inputs[] = {
     {"1:1 2:1 5:{1:1 2:1 3:1 7:|a\nb|}", "", BAD, "hello.software is not a valid name: \"a\\x0ab\""},
     {"1:1 2:1 5:{1:1 2:1 3:1 7:#256}", "", LARGE, "hello.software has 256 bytes, want at most 255"},
     {"1:1 2:1 5:{1:1 2:1 3:1 9:|\"|}", "", BAD, "hello.host is not a valid name"},
+    {"1:1 2:1 5:{1:2 2:1 3:1 11:|a\nb|}", "", BAD, "hello.name is not a valid name"},
+    {"1:1 2:1 5:{1:2 2:1 3:1 12:|gpu| 12:||}", "", BAD, "hello.labels[1] is missing"},
+    {"1:1 2:1 5:{1:2 2:1 3:1 12:#256}", "", LARGE, "hello.labels[0] has 256 bytes"},
+    {"1:1 2:1 5:{1:2 2:1 3:1 33x12:|a|}", "", LARGE, "hello.labels has 33 items, want at most 32"},
+    {"1:1 2:1 5:{1:2 2:1 3:1 17:|R \x01|}", "", BAD, "hello.versions[0] is not a valid name"},
+    {"1:1 2:1 5:{1:2 2:1 3:1 17:#65}", "", LARGE, "hello.versions has an item of 65 bytes"},
+    {"1:1 2:1 5:{1:2 2:1 3:1 17x17:|a|}", "", LARGE, "hello.versions has 17 items"},
 
     /* HELLO_OK */
     {"1:1 2:2 6:{2:f7 3:#16 6:1 7:1}", "", BAD, "hello_ok.version is 0"},

@@ -13,7 +13,7 @@
 static struct xd_error error;
 static char out[XD_ADDRESS_MAX_BYTES];
 
-Test(address, only_absolute_ipc_paths_are_usable)
+Test(address, an_absolute_path_or_a_host_and_a_port_is_usable)
 {
     static const struct {
         const char *address;
@@ -27,9 +27,39 @@ Test(address, only_absolute_ipc_paths_are_usable)
         {"ipc:///", XD_ERR_INVALID},
         {"ipc://", XD_ERR_INVALID},
         {"ipc://*", XD_ERR_INVALID},
-        {"tcp://127.0.0.1:5555", XD_ERR_UNSUPPORTED},
+        {"tcp://127.0.0.1:5555", XD_OK},
+        {"tls+tcp://127.0.0.1:5555", XD_OK},
+        {"tcp://head-1.cluster_a.example:0", XD_OK},
+        {"tcp://[::1]:65535", XD_OK},
+        {"tcp://[::ffff:10.0.0.1]:1", XD_OK},
+        {"tcp://*:5555", XD_OK},
+        {"tcp://", XD_ERR_INVALID},
+        {"tcp://host", XD_ERR_INVALID},
+        {"tcp://host:", XD_ERR_INVALID},
+        {"tcp://:5555", XD_ERR_INVALID},
+        {"tcp://host:*", XD_ERR_INVALID},
+        {"tcp://host:65536", XD_ERR_INVALID},
+        {"tcp://host:4294967297", XD_ERR_INVALID},
+        {"tcp://host:-1", XD_ERR_INVALID},
+        {"tcp://host: 1", XD_ERR_INVALID},
+        {"tcp://host:1/", XD_ERR_INVALID},
+        {"tcp://host:1;other:2", XD_ERR_INVALID},
+        {"tcp://a;b:1", XD_ERR_INVALID},
+        {"tcp://a b:1", XD_ERR_INVALID},
+        {"tcp://-a:1", XD_ERR_INVALID},
+        {"tcp://**:1", XD_ERR_INVALID},
+        {"tcp://::1:1", XD_ERR_INVALID},
+        {"tcp://[::1]", XD_ERR_INVALID},
+        {"tcp://[]:1", XD_ERR_INVALID},
+        {"tcp://[eth0]:1", XD_ERR_INVALID},
+        {"tcp://[::1:1", XD_ERR_INVALID},
+        {"TCP://host:1", XD_ERR_INVALID},
+        {"tls+ipc:///run/x", XD_ERR_INVALID},
+        {"tls+tls+tcp://host:1", XD_ERR_INVALID},
+        {"tls://host:1", XD_ERR_INVALID},
         {"inproc://x", XD_ERR_INVALID},
-        {"ws://x", XD_ERR_INVALID},
+        {"ws://x", XD_ERR_UNSUPPORTED},
+        {"wss://host:443", XD_ERR_UNSUPPORTED},
         {"/run/x", XD_ERR_INVALID},
         {"", XD_ERR_INVALID},
     };
@@ -70,6 +100,61 @@ Test(address, the_others_lie_beside_it)
     cr_assert_str_eq(out, "ipc:///r/b.bulk");
     cr_assert_eq(xd_address_beside("tcp://x", ".bulk", out, &error), XD_ERR_INVALID);
     cr_assert_str_eq(out, "ipc:///r/b.bulk", "untouched");
+}
+
+Test(address, libzmq_gets_the_plain_spelling)
+{
+    cr_assert_eq(xd_address_plain("tls+tcp://h:1", out, &error), XD_OK);
+    cr_assert_str_eq(out, "tcp://h:1");
+    cr_assert_eq(xd_address_plain(out, out, &error), XD_OK);
+    cr_assert_str_eq(out, "tcp://h:1");
+    cr_assert_eq(xd_address_plain("ipc:///r/b", out, &error), XD_OK);
+    cr_assert_str_eq(out, "ipc:///r/b");
+    cr_assert_eq(xd_address_plain("tls+tcp://h", out, &error), XD_ERR_INVALID);
+    cr_assert_str_eq(out, "ipc:///r/b", "untouched");
+}
+
+Test(address, tcp_is_told_from_ipc_and_has_a_port)
+{
+    cr_assert(xd_address_is_tcp("tcp://h:1"));
+    cr_assert(xd_address_is_tcp("tls+tcp://h:1"));
+    cr_assert_not(xd_address_is_tcp("ipc:///r/b"));
+    cr_assert_eq(xd_address_port("tcp://[::1]:65535"), 65535);
+    cr_assert_eq(xd_address_port("tls+tcp://h:0"), 0);
+    cr_assert_eq(xd_address_port("ipc:///r/b:12"), 0);
+}
+
+Test(address, another_port_of_the_same_host)
+{
+    cr_assert_eq(xd_address_with_port("tls+tcp://h:1", 65535, out, &error), XD_OK);
+    cr_assert_str_eq(out, "tcp://h:65535");
+    cr_assert_eq(xd_address_with_port("tcp://[::1]:50000", 7, out, &error), XD_OK);
+    cr_assert_str_eq(out, "tcp://[::1]:7");
+    cr_assert_eq(xd_address_with_port("tcp://h:1", 65536, out, &error), XD_ERR_INVALID);
+    cr_assert_eq(xd_address_with_port("ipc:///r/b", 1, out, &error), XD_ERR_INVALID);
+    cr_assert_eq(xd_address_with_port("tcp://h", 1, out, &error), XD_ERR_INVALID);
+    cr_assert_str_eq(out, "tcp://[::1]:7", "untouched");
+}
+
+Test(address, the_longest_tcp_address_fits_with_every_port)
+{
+    char address[XD_ADDRESS_MAX_BYTES + 8], other[XD_ADDRESS_MAX_BYTES];
+    memset(address, 'h', sizeof address);
+    memcpy(address, "tcp://", 6);
+    strcpy(address + 253, ":1"); /* 255 bytes */
+    cr_assert_eq(xd_address_plain(address, other, &error), XD_OK);
+    cr_assert_str_eq(other, address);
+    cr_assert_eq(xd_address_with_port(address, 9, other, &error), XD_OK);
+    cr_assert_eq(xd_address_with_port(address, 10, other, &error), XD_ERR_INVALID);
+    strcpy(address + 253, ":12");
+    cr_assert_eq(xd_address_check(address, &error), XD_ERR_TOO_LARGE);
+}
+
+Test(address, tcp_has_no_directory)
+{
+    cr_assert_eq(xd_address_directory("tcp://h:1", 1, &error), XD_OK);
+    cr_assert_eq(xd_address_directory("tls+tcp://h:1", 0, &error), XD_OK);
+    cr_assert_eq(xd_address_directory("tcp://h", 0, &error), XD_ERR_INVALID);
 }
 
 Test(address, the_default_is_in_the_runtime_directory)

@@ -321,3 +321,17 @@ Test(pack, frames_can_be_cleared_twice)
     xd_frames_clear(&frames);
     xd_frames_clear(NULL);
 }
+
+Test(pack, facts_are_bounded)
+{
+    struct xd_msg msg;
+    xdt_sample(XD_KIND_HELLO, &msg);
+    replace(&msg.hello.facts.versions[1], xdt_filled(XD_VERSION_MAX_BYTES + 1, 'v'));
+    expect_refused(&msg, XD_ERR_TOO_LARGE);
+    xdt_sample(XD_KIND_HELLO, &msg);
+    replace(&msg.hello.facts.labels[0], xdt_filled(XD_NAME_MAX_BYTES + 1, 'l'));
+    expect_refused(&msg, XD_ERR_TOO_LARGE);
+    xdt_sample(XD_KIND_HELLO, &msg);
+    replace(&msg.hello.facts.name, xdt_filled(XD_NAME_MAX_BYTES + 1, 'n'));
+    expect_refused(&msg, XD_ERR_TOO_LARGE);
+}

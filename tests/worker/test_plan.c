@@ -15,6 +15,7 @@ static char *const base[] = {(char[]){"PATH=/usr/bin:/bin"},
                              (char[]){"A=1"},
                              (char[]){"AB=2"},
                              (char[]){"CROSSDOCK_OWNER=9"},
+                             (char[]){"CROSSDOCK_AGENT=7"},
                              NULL};
 
 static void expect_env(const struct xdw_plan *plan, const char *name, const char *value)
@@ -60,6 +61,19 @@ Test(plan, what_is_not_given_is_inherited)
     expect_env(&plan, "CROSSDOCK_OWNER", "9");
     expect_env(&plan, "CROSSDOCK_URL", NULL);
     cr_expect_null(plan.dir);
+    xdw_plan_fini(&plan);
+}
+
+Test(plan, a_child_is_a_slot_of_no_agent_but_the_one_that_is_named)
+{
+    struct xdw_plan plan;
+    struct xdw_command command = {.argv = (const char *const[]){"true", NULL}};
+    cr_assert_eq(xdw_plan_make(&plan, &command, 0, base, NULL), XD_OK);
+    expect_env(&plan, "CROSSDOCK_AGENT", NULL);
+    xdw_plan_fini(&plan);
+    command.env = (const char *const[]){"CROSSDOCK_AGENT=8", NULL};
+    cr_assert_eq(xdw_plan_make(&plan, &command, 0, base, NULL), XD_OK);
+    expect_env(&plan, "CROSSDOCK_AGENT", "8");
     xdw_plan_fini(&plan);
 }
 

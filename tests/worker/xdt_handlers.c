@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A module of handlers for the system tests; numbers go in and out as decimal text. */
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -116,6 +117,28 @@ static void big(struct xd_job *job, void *state)
     const struct xd_payload value = {.bytes = bytes, .tag = "raw"};
     (void)xd_job_finish(job, &value, 1);
     xd_bytes_unref(bytes);
+}
+
+/* How many bytes came, if byte i is i modulo 251 in all of them. */
+static void check(struct xd_job *job, void *state)
+{
+    (void)state;
+    enum { PERIOD = 251 };
+    const struct xd_frame *frame = xd_job_arg(job, 0);
+    const uint8_t *data = frame ? frame->bytes->data : NULL;
+    size_t size = frame ? frame->bytes->size : 0;
+    bool good = true;
+    for (size_t i = 0; i < size && i < PERIOD; i++) {
+        good = good && data[i] == i;
+    }
+    if (size > PERIOD) {
+        good = good && memcmp(data, data + PERIOD, size - PERIOD) == 0;
+    }
+    if (good) {
+        finish_number(job, size);
+    } else {
+        (void)xd_job_fail(job, "the bytes are not the pattern", NULL, 0);
+    }
 }
 
 static void pid(struct xd_job *job, void *state)
@@ -267,6 +290,7 @@ const struct xd_module *crossdock_module(void)
         {"echo", echo},
         {"sum", sum},
         {"big", big},
+        {"check", check},
         {"pid", pid},
         {"count", count},
         {"setup", setup},

@@ -118,7 +118,8 @@ static char **make_env(const struct xdw_command *command,
     if (!env) {
         return NULL;
     }
-    bool ok = true;
+    /* a slot of ours is none of an agent's above us, unless it is said so */
+    bool ok = env_put(env, "CROSSDOCK_AGENT");
     for (size_t i = 0; ok && command->env && command->env[i]; i++) {
         ok = env_put(env, command->env[i]);
     }

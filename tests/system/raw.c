@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/* Sessions made by hand. */
+#include "raw.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+#include <zmq.h>
+
+#include "wire/limits.h"
+#include "wire/zmq.h"
+
+void *raw_dial(const struct sys *sys, void *context, enum where where)
+{
+    static const char *const SUFFIX[] = {"", ".workers", ".bulk"};
+    if (strncmp(sys->address, "ipc:", 4) != 0) {
+        cr_skip_test("sessions made by hand are for ipc");
+    }
+    char endpoint[128];
+    int zero = 0, few = 4; /* so that who does not read is noticed */
+    void *socket = zmq_socket(context, ZMQ_DEALER);
+    (void)snprintf(endpoint, sizeof endpoint, "%s%s", sys->address, SUFFIX[where]);
+    zmq_setsockopt(socket, ZMQ_LINGER, &zero, sizeof zero);
+    zmq_setsockopt(socket, ZMQ_RCVHWM, &few, sizeof few);
+    cr_assert(zmq_connect(socket, endpoint) == 0);
+    return socket;
+}
+
+void raw_send(void *socket, const struct xd_msg *msg)
+{
+    struct xd_frames frames;
+    frames.count = 0;
+    cr_assert(xd_msg_pack(msg, &frames) == XD_OK);
+    for (size_t i = 0; i < frames.count; i++) {
+        cr_assert(zmq_send(socket,
+                           frames.items[i]->data,
+                           frames.items[i]->size,
+                           i + 1 < frames.count ? ZMQ_SNDMORE : 0) >= 0);
+    }
+    xd_frames_clear(&frames);
+}
+
+bool raw_receive(void *socket, struct xd_msg *msg)
+{
+    xd_time until = sys_now() + 5 * XD_S;
+    while (sys_now() < until) {
+        zmq_pollitem_t item = {socket, 0, ZMQ_POLLIN, 0};
+        zmq_poll(&item, 1, 100);
+        struct xd_bytes *frames[XD_FRAMES_MAX];
+        size_t count;
+        if (xd_zmq_recv(socket, NULL, false, frames, XD_FRAMES_MAX, &count) != XD_OK) {
+            continue;
+        }
+        memset(msg, 0, sizeof *msg);
+        enum xd_err err = xd_msg_unpack(frames, count, msg, NULL);
+        for (size_t i = 0; i < count; i++) {
+            xd_bytes_unref(frames[i]);
+        }
+        cr_assert(err == XD_OK, "the broker sent nonsense");
+        if (msg->kind != XD_KIND_HEARTBEAT) {
+            return true;
+        }
+        xd_msg_clear(msg);
+    }
+    return false;
+}
+
+struct xd_msg raw_hello(enum xd_role role, enum xd_lane lane)
+{
+    struct xd_msg msg = {.kind = XD_KIND_HELLO};
+    msg.hello.role = role;
+    msg.hello.lane = lane;
+    msg.hello.min_version = msg.hello.max_version = XD_PROTOCOL_VERSION;
+    return msg;
+}
+
+static struct xd_msg greet(void *socket, const struct xd_msg *hello)
+{
+    struct xd_msg msg;
+    raw_send(socket, hello);
+    cr_assert(raw_receive(socket, &msg) && msg.kind == XD_KIND_HELLO_OK);
+    return msg;
+}
+
+void *raw_further(const struct sys *sys,
+                  void *context,
+                  const struct raw *raw,
+                  enum xd_role role,
+                  enum where where)
+{
+    void *socket = raw_dial(sys, context, where);
+    struct xd_msg hello =
+        raw_hello(role, where == ON_BULK ? XD_LANE_BULK : XD_LANE_CONTROL);
+    hello.hello.session = raw->session;
+    hello.hello.token = raw->token;
+    struct xd_msg answer = greet(socket, &hello);
+    xd_msg_clear(&answer);
+    return socket;
+}
+
+struct raw raw_open(const struct sys *sys, void *context, enum xd_role role)
+{
+    struct raw raw = {.socket = raw_dial(sys, context, ON_CLIENTS)};
+    struct xd_msg hello = raw_hello(role, XD_LANE_CONTROL);
+    struct xd_msg answer = greet(raw.socket, &hello);
+    raw.session = answer.hello_ok.session;
+    raw.token = answer.hello_ok.token;
+    xd_msg_clear(&answer);
+    if (role == XD_ROLE_WORKER) {
+        zmq_close(raw.socket);
+        raw.socket = raw_further(sys, context, &raw, role, ON_WORKERS);
+    }
+    return raw;
+}
