@@ -14,7 +14,9 @@
 the <- new.env(parent = emptyenv())
 the$profiles <- list() # compute profiles by name: environments, see daemons.R
 the$sessions <- list() # sessions with brokers by address; "" is the embedded one
+the$brokers <- list() # processes of brokers by the address of their sessions, see listen.R
 the$current <- "default" # the profile used when none is named
+the$series <- NULL # the first two numbers of the package's version, "0.1": see zzz.R
 the$groups <- 0L # of local daemons, numbered
 the$ephemeral <- list() # profiles of single tasks, see ephemeral.R
 the$task <- NULL # being evaluated here, if this process is a daemon
@@ -33,6 +35,9 @@ unresolved_value <- structure(NA, class = c("crossdock_unresolved", "unresolvedV
 # The function behind the active binding `data` of a task; C gives each task a copy with
 # the task as its environment. Filled in by .onLoad().
 task_data <- NULL
+
+# Of R and this package, which brokers show. Filled in by .onLoad().
+versions <- NULL
 
 task_value <- function(aio) .Call(C_rxd_task_data, aio)
 

@@ -10,14 +10,19 @@
 #' @param ... ignored.
 #' @param asyncdial `FALSE`: an error when the broker cannot be reached; `TRUE`: try again
 #'   every second.
-#' @param autoexit,output,tlscert,rs as in mirai; without effect in this version.
+#' @param autoexit,output,rs as in mirai; without effect in this version.
 #' @param cleanup after each task remove new objects from the global environment, detach new
 #'   packages, restore options. What [everywhere()] made stays.
 #' @param idletime,walltime in milliseconds: leave after waiting so long for a task; take
 #'   no new task after so long.
 #' @param maxtasks leave after so many tasks.
-#' @param .compute name of the compute profile; `NULL`: environment variable
-#'   `CROSSDOCK_PROFILE`, else `"default"`.
+#' @param tlscert the public key of a broker on tcp, 64 hexadecimal digits or 40 characters of
+#'   Z85; `NULL`: environment variable `CROSSDOCK_SERVER_KEY`, else the one of this user's
+#'   brokers. The daemon's own key is in the file that `CROSSDOCK_KEY_FILE` names, else it is the
+#'   user's; see *Keys* in [daemons()].
+#' @param .compute name of the compute profile, where the broker has more than one; `NULL`:
+#'   environment variable `CROSSDOCK_PROFILE`, else `"default"`, which is also what
+#'   serves a session that listens at `url`.
 #' @return An exit code, invisibly: 0 the connection ended, 1 idle, 2 wall time, 3 task
 #'   limit. Under a supervisor (`crossdock-worker`, or a session's own) the R process ends
 #'   with code 69 when the broker cannot be reached, and is started again.
@@ -46,7 +51,7 @@ daemon <- function(
   address <- if (missing(url) || is.null(url)) NA_character_ else check_url(url, "url")
   profile <- if (is.null(.compute)) NA_character_ else profile_name(.compute)
   supervised <- guard_daemon()
-  worker <- connect_daemon(address, profile, isTRUE(asyncdial), supervised)
+  worker <- connect_daemon(address, profile, tlscert, isTRUE(asyncdial), supervised)
   on.exit(.Call(C_rxd_worker_close, worker))
   limits <- list(idle = idletime / 1000, wall = walltime / 1000, tasks = maxtasks)
   code <- serve_tasks(worker, limits, isTRUE(as.logical(cleanup)))
@@ -68,9 +73,12 @@ guard_daemon <- function() {
   !is.na(fd)
 }
 
-connect_daemon <- function(address, profile, patient, supervised) {
+connect_daemon <- function(address, profile, tlscert, patient, supervised) {
   repeat {
-    worker <- tryCatch(.Call(C_rxd_worker_open, address, profile), crossdock_error = identity)
+    worker <- tryCatch(
+      .Call(C_rxd_worker_open, address, profile, tlscert),
+      crossdock_error = identity
+    )
     if (!inherits(worker, "crossdock_error")) {
       return(worker)
     }
@@ -182,12 +190,25 @@ run_task <- function(worker, task) {
 }
 
 # The arguments, below the global environment, which gets the globals. what:
-# list(expression, arguments, globals).
+# list(expression, arguments, globals, version).
 task_environment <- function(what) {
+  check_series(what)
   if (length(what[[3L]])) {
     list2env(what[[3L]], envir = .GlobalEnv)
   }
   list2env(what[[2L]], parent = .GlobalEnv)
+}
+
+# What a session and its daemons have to agree on may change between the first two numbers of
+# a version.
+check_series <- function(what) {
+  if (length(what) < 4L || !identical(what[[4L]], the$series)) {
+    theirs <- if (length(what) < 4L) "of an older version" else what[[4L]]
+    stop(sprintf(
+      "the session has crossdock %s and this daemon %s; both must have the same version",
+      theirs, getNamespaceInfo("crossdock", "spec")[["version"]]
+    ), call. = FALSE)
+  }
 }
 
 evaluate_call <- function(what) {

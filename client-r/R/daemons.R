@@ -1,7 +1,9 @@
 # Compute profiles. A profile is an environment:
 #   name, pointer (C's), session (C's), address (key in the$sessions), group (of its local
-#   daemons), dispatcher, args (of daemon(), as text), url, serial (what the user gave:
-#   NULL means whatever register_serial() knows), config (in force), route (see C's task.c).
+#   daemons), dispatcher, args (of daemon(), as text), serial (what the user gave:
+#   NULL means whatever register_serial() knows), config (in force), route (see C's task.c),
+#   place (its name with the broker), url (as others dial it), local (as local daemons do),
+#   ports (of a broker of ours on tcp), tlscert (the public key of one on tcp, where known).
 
 #' Set daemons up, or end them
 #'
@@ -9,33 +11,65 @@
 #' profile has its own daemons and its own queue.
 #'
 #' `daemons(n)` starts `n` local daemons behind a broker inside this R process, and returns
-#' when all are connected. `daemons(broker = url)` makes the profile one of a broker that
-#' runs elsewhere (`crossdock-broker`), where any number of R sessions and C programs share
-#' its workers; with `n` as well, this session adds `n` local daemons of its own. A daemon that
-#' crashes is replaced.
+#' when all are connected. A daemon that crashes is replaced.
 #'
-#' `daemons(0)` ends what this session started: its local daemons, and its use of the
-#' profile. Tasks that have not ended then resolve to `errorValue` 19.
+#' `daemons(url = url)` listens at an address for daemons that are started elsewhere: with
+#' [launch_remote()] or `remote =`, with [launch_local()], or by hand with [daemon()]. On tcp,
+#' the broker is then an R process of its own, started and ended by this session.
 #'
-#' @param n number of local daemons; 0 or `NULL` to end them.
-#' @param url an address to listen on instead, for daemons started by hand or with
-#'   [launch_local()]: `"ipc:///path"`, or one made by [local_url()].
-#' @param remote,sync,seed,memory,tls,pass as in mirai; not in this version (an error).
+#' `daemons(broker = url)` makes the profile one of a broker that runs by itself
+#' (`crossdock-broker`), where any number of R sessions and C programs share its workers; with
+#' `n` as well, this session adds `n` local daemons of its own.
+#'
+#' `daemons(0)` ends what this session started: its local daemons, its broker, and its use of
+#' the profile. Tasks that have not ended then resolve to `errorValue` 19. They resolve to 7
+#' when the broker is lost.
+#'
+#' @section Keys:
+#' Everything on tcp is encrypted and authenticated by CURVE keys, also on the loopback
+#' address. They are files in the state directory of each user: the environment variable
+#' `CROSSDOCK_STATE`, else `$XDG_STATE_HOME/crossdock`, else `~/.local/state/crossdock`. The
+#' first session that listens on tcp makes a pair for brokers (`server.key`, of which
+#' `server.pub` is the public half) and one for the user (`user.key`). A broker admits its own
+#' user's key, and those that were added with `crossdock keys add`.
+#'
+#' Sessions and daemons of the same user on hosts with the same home directory find both by
+#' themselves. Elsewhere they need the broker's public key, as `tlscert` or in the environment
+#' variable `CROSSDOCK_SERVER_KEY`, and a key of their own that the broker admits, in
+#' `user.key` or the file that `CROSSDOCK_KEY_FILE` names. See [launch_remote()].
+#'
+#' @param n number of local daemons; 0 or `NULL` to end them. With `remote`: how many daemons
+#'   are launched, see [launch_remote()].
+#' @param url an address to listen on instead: `"tcp://host:port"`, of which `host_url()` and
+#'   `local_url(tcp = TRUE)` make some (port 0: one that is free), `"ipc:///path"`, or
+#'   one made by [local_url()]. `tls+tcp://` is another spelling of `tcp://`.
+#' @param remote how to launch daemons on other hosts at once: made by [ssh_config()],
+#'   [cluster_config()] or [remote_config()].
+#' @param sync,seed,memory as in mirai; not in this version (an error).
+#' @param tls,pass in mirai, certificates; here an error, since tcp is encrypted without.
 #' @param dispatcher `TRUE`: tasks wait with the broker until a daemon is free. `FALSE`:
 #'   each task is bound to the next daemon in turn when it arrives.
 #' @param ... arguments for [daemon()] (logical or numeric), for local daemons.
 #' @param serial a configuration made by [serial_config()]; `NULL`: what was registered with
 #'   [register_serial()], now or later; `list()`: none.
-#' @param broker address of a broker to use, `"ipc:///path"`. `TRUE`: the address in the
-#'   environment variable `CROSSDOCK_URL`, else the default address of this user.
+#' @param broker address of a broker to use, `"tcp://host:port"` or `"ipc:///path"`. `TRUE`: the
+#'   address in the environment variable `CROSSDOCK_URL`, else the default address of this user.
+#' @param tlscert the public key of that broker, where it listens on tcp and is not of this
+#'   user: 64 hexadecimal digits, or 40 characters of Z85.
 #' @param .compute name of the profile; `NULL`: the current one, usually `"default"`.
 #' @return `TRUE` (set up) or `FALSE` (ended), invisibly, of class `miraiDaemons`.
-#' @seealso [status()], [launch_local()], [daemon()]
+#' @seealso [status()], [launch_local()], [launch_remote()], [daemon()]
 #' @examples
 #' \donttest{
 #' daemons(2)
 #' status()
 #' mirai_map(1:4, function(x) x^2)[.flat]
+#' daemons(0)
+#'
+#' # listen for daemons of other hosts; what to run there:
+#' daemons(url = local_url(tcp = TRUE))
+#' status()$daemons
+#' launch_remote(1)
 #' daemons(0)
 #' }
 #' @export
@@ -52,18 +86,17 @@ daemons <- function(
   tls = NULL,
   pass = NULL,
   broker = NULL,
+  tlscert = NULL,
   .compute = NULL
 ) {
   name <- profile_name(.compute)
-  check_unavailable(list(
-    remote = remote, sync = if (!isFALSE(sync)) sync, seed = seed, memory = memory, tls = tls,
-    pass = pass
-  ))
+  check_unavailable(list(sync = if (!isFALSE(sync)) sync, seed = seed, memory = memory))
+  check_certificates(tls, pass)
   if (missing(n)) {
     if (is.null(url) && is.null(broker)) {
       n # the usual error
     }
-    n <- 0
+    n <- if (is.null(remote)) 0L else 1L
   } else if (is.null(n) || identical(as.double(check_count(n)), 0) && is.null(c(url, broker))) {
     reset_profile(name)
     return(invisible(daemons_value(FALSE, name)))
@@ -72,16 +105,21 @@ daemons <- function(
     check_no_map()
   }
   url <- check_url(url, "url")
+  if (!is.null(remote)) {
+    check_remote(remote)
+  }
   args <- daemon_args(...)
   check_flag(dispatcher, "dispatcher")
   if (!is.null(serial)) {
     serial <- serial_check(serial)
   }
   reset_profile(name)
-  profile <- new_profile(name, url, broker, dispatcher, serial, args)
+  profile <- new_profile(name, url, broker, tlscert, dispatcher, serial, args)
   ready <- FALSE
   on.exit(if (!ready) reset_profile(name))
-  if (n > 0 && is.null(url)) { # who listens waits for others
+  if (!is.null(remote)) {
+    launch_remote(n, remote, .compute = name)
+  } else if (n > 0 && is.null(url)) { # who listens waits for others
     start_local(profile, as.integer(n))
   }
   ready <- TRUE
@@ -101,8 +139,19 @@ daemons_value <- function(value, name) {
 check_unavailable <- function(arguments) {
   for (name in names(arguments)) {
     if (!is.null(arguments[[name]])) {
-      stop_argument("`%s` is not available in this version of crossdock", name, call = sys.call(-1L))
+      stop_argument(
+        "`%s` is not available in this version of crossdock", name, call = sys.call(-1L)
+      )
     }
+  }
+}
+
+check_certificates <- function(tls, pass) {
+  if (!is.null(tls) || !is.null(pass)) {
+    stop_argument(
+      "`tls` and `pass` take no certificates here: tcp is encrypted by keys, see ?daemons",
+      call = sys.call(-1L)
+    )
   }
 }
 
@@ -160,8 +209,8 @@ get_profile <- function(compute) {
   profile
 }
 
-new_profile <- function(name, url, broker, dispatcher, serial, args) {
-  profile <- make_profile(name, session_key(url, broker), dispatcher)
+new_profile <- function(name, url, broker, tlscert, dispatcher, serial, args) {
+  profile <- make_profile(name, session_key(name, url, broker), dispatcher, tlscert)
   profile$serial <- serial
   profile$args <- args
   profile$base <- .Call(C_rxd_profile_count, profile$pointer)
@@ -170,14 +219,20 @@ new_profile <- function(name, url, broker, dispatcher, serial, args) {
 }
 
 # What each needs: a session, its place with the broker, a group for its daemons.
-make_profile <- function(name, address, dispatcher) {
-  session <- open_session(address)
+make_profile <- function(name, address, dispatcher, tlscert = NULL) {
+  session <- open_session(address, tlscert)
   profile <- new.env(parent = emptyenv())
+  on.exit(if (is.null(profile$pointer)) close_session(address))
   profile$name <- name
   profile$address <- address
   profile$session <- session
-  profile$pointer <- .Call(C_rxd_profile_new, session, name, !dispatcher)
-  profile$url <- .Call(C_rxd_session_address, session)
+  profile$place <- if (is_own_broker(address)) "default" else name
+  profile$pointer <- .Call(C_rxd_profile_new, session, profile$place, !dispatcher)
+  profile$local <- .Call(C_rxd_session_address, session)
+  broker <- the$brokers[[paste0("=", address)]]
+  profile$url <- if (is.null(broker)) profile$local else broker$url
+  profile$ports <- broker$ports
+  profile$tlscert <- if (is.null(broker)) tlscert else broker$key
   profile$dispatcher <- dispatcher
   the$groups <- profile$group <- the$groups + 1L
   profile
@@ -214,35 +269,64 @@ profile_is_up <- function(profile) {
 # ---- sessions with brokers ----
 
 # Which session a profile uses, as a text: "" is the broker in this process, shared by all
-# profiles; "listen URL" one in this process that listens there; else a broker to dial.
-session_key <- function(url, broker) {
+# profiles; "listen NAME", a line end and URL one that listens there for the daemons of this
+# profile, who need not know its name; else a broker to dial.
+session_key <- function(name, url, broker) {
   if (!is.null(broker)) {
     if (isTRUE(broker)) "default" else check_url(broker, "broker")
   } else if (!is.null(url)) {
-    paste("listen", url)
+    paste0("listen ", name, "\n", url)
   } else {
     ""
   }
 }
 
-open_session <- function(key) {
-  session <- the$sessions[[paste0("=", key)]]
+is_own_broker <- function(key) startsWith(key, "listen ")
+
+open_session <- function(key, tlscert = NULL) {
+  entry <- paste0("=", key)
+  session <- the$sessions[[entry]]
   if (!is.null(session) && is.null(.Call(C_rxd_session_fault, session))) {
     return(session)
   }
-  listen <- if (startsWith(key, "listen ")) substring(key, 8L) else NA_character_
-  address <- if (key == "" || !is.na(listen)) NA_character_ else if (key == "default") "" else key
-  session <- .Call(C_rxd_session_open, address, listen)
-  the$sessions[[paste0("=", key)]] <- session
+  session <- if (is_own_broker(key)) {
+    listen_session(entry, sub("^[^\n]*\n", "", key))
+  } else if (key == "") {
+    .Call(C_rxd_session_open, NA_character_, NA_character_, NULL)
+  } else {
+    .Call(C_rxd_session_open, if (key == "default") "" else key, NA_character_, tlscert)
+  }
+  the$sessions[[entry]] <- session
+  session
+}
+
+# On tcp with a broker's process, else with a thread of this one.
+listen_session <- function(entry, url) {
+  if (!is_tcp(url)) {
+    return(.Call(C_rxd_session_open, NA_character_, url, NULL))
+  }
+  broker <- start_broker(url)
+  opened <- FALSE
+  on.exit(if (!opened) stop_broker(broker))
+  session <- .Call(C_rxd_session_open, broker$local, NA_character_, NULL)
+  opened <- TRUE
+  the$brokers[[entry]] <- broker
   session
 }
 
 # The embedded broker stays until R ends; others go with their last profile.
 close_session <- function(key) {
   used <- any(vapply(the$profiles, function(p) p$address == key, NA))
-  if (key != "" && !used) {
-    .Call(C_rxd_session_close, the$sessions[[paste0("=", key)]])
-    the$sessions[[paste0("=", key)]] <- NULL
+  if (key == "" || used) {
+    return(invisible())
+  }
+  entry <- paste0("=", key)
+  .Call(C_rxd_session_close, the$sessions[[entry]])
+  the$sessions[[entry]] <- NULL
+  broker <- the$brokers[[entry]]
+  if (!is.null(broker)) {
+    the$brokers[[entry]] <- NULL
+    stop_broker(broker)
   }
 }
 

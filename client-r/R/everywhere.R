@@ -30,7 +30,7 @@ everywhere <- function(.expr, ..., .args = list(), .min = 1L, .compute = NULL, .
     profile$serial <- serial_check(.serial, ".serial")
   }
   parts <- max(1L, as.integer(.min), as.integer(profile_counts(profile)[["r_workers"]]))
-  body <- list(expr, task_args(.args), globals)
+  body <- task_body(expr, task_args(.args), globals)
   tasks <- .Call(C_rxd_submit, current_route(profile), body, NULL, parts)
   profile$last <- tasks
   invisible(structure(tasks, class = map_class))

@@ -23,25 +23,6 @@ launch_local <- function(n = 1L, ..., .compute = NULL) {
   invisible(n)
 }
 
-#' A local address
-#'
-#' Makes an address for [daemons()] to listen on: a socket in this session's temporary
-#' directory, which only this user can reach.
-#'
-#' @param tcp,port as in mirai; `tcp` is not in this version.
-#' @return An address, character.
-#' @examples
-#' local_url()
-#' @export
-local_url <- function(tcp = FALSE, port = 0) {
-  if (!isFALSE(tcp)) {
-    stop_argument("`tcp` is not available in this version of crossdock")
-  }
-  folder <- tempfile("crossdock-") # 0700, as the broker demands
-  dir.create(folder, mode = "0700")
-  paste0("ipc://", folder, "/broker")
-}
-
 # Only logical and numeric ones go to daemon(), as text.
 daemon_args <- function(...) {
   dots <- list(...)
@@ -54,13 +35,20 @@ daemon_args <- function(...) {
 launch <- function(profile, n, args) {
   rscript <- file.path(R.home("bin"), "Rscript")
   command <- c(rscript, "-e", sprintf("crossdock::daemon(%s)", args))
-  environment <- c(
+  environment <- child_environment()
+  if (!is.null(profile$tlscert)) {
+    environment <- c(environment, paste0("CROSSDOCK_SERVER_KEY=", profile$tlscert))
+  }
+  owner <- .Call(C_rxd_session_number, profile$session)
+  .Call(C_rxd_launch, profile$group, command, environment, profile$local, profile$place, owner, n)
+}
+
+child_environment <- function() {
+  c(
     paste0("R_LIBS=", paste(.libPaths(), collapse = .Platform$path.sep)),
     paste0("TMPDIR=", tempdir()),
     "R_TESTS"
   )
-  owner <- .Call(C_rxd_session_number, profile$session)
-  .Call(C_rxd_launch, profile$group, command, environment, profile$url, profile$name, owner, n)
 }
 
 # Start them and wait until all are connected.
@@ -76,18 +64,18 @@ start_local <- function(profile, n) {
   }
 }
 
-# An error with the last words of a daemon that could not start, or crashes again and again.
-check_launched <- function(group) {
+# An error with the last words of a process that could not start, or crashes again and again.
+check_launched <- function(group, what = "a daemon") {
   found <- .Call(C_rxd_launched, group)
   if (found[[2L]] > 0L || found[[5L]] >= 3L) {
     tail <- if (nzchar(found[[4L]])) paste0("; its last lines:\n", found[[4L]]) else ""
-    stop_crossdock("system", paste0("a daemon could not start: ", found[[3L]], tail))
+    stop_crossdock("system", paste0(what, " could not start: ", found[[3L]], tail))
   }
 }
 
-# Asked to end, then killed after a second; waits for their end.
-stop_local <- function(group) {
-  left <- .Call(C_rxd_launched_stop, group, 1)
+# Asked to end, then killed after `grace` seconds; waits for their end.
+stop_local <- function(group, grace = 1) {
+  left <- .Call(C_rxd_launched_stop, group, grace)
   while (left > 0L) {
     Sys.sleep(0.002)
     left <- .Call(C_rxd_launched_stop, group, NA_real_)

@@ -32,7 +32,7 @@ mirai_map <- function(.x, .f, ..., .args = list(), .promise = NULL, .compute = N
   globals <- if (...length()) task_globals(...)
   route <- task_route(.compute)
   tasks <- lapply(map_arguments(.x), function(x) {
-    body <- list(map_call, list(.f = .f, .x = x, .args = .args), globals)
+    body <- task_body(map_call, list(.f = .f, .x = x, .args = .args), globals)
     .Call(C_rxd_submit, route, body, NULL, 0L)
   })
   invisible(structure(tasks, class = map_class))

@@ -45,7 +45,7 @@ mirai <- function(.expr, ..., .args = list(), .timeout = NULL, .compute = NULL) 
   }
   expr <- task_expression(substitute(.expr), parent.frame())
   globals <- if (...length()) task_globals(...)
-  body <- list(expr, task_args(.args), globals)
+  body <- task_body(expr, task_args(.args), globals)
   invisible(submit_task(body, .timeout, .compute))
 }
 
@@ -86,6 +86,9 @@ task_args <- function(args) {
   }
   if (is.list(args)) args else as.list(args)
 }
+
+# What travels. Last comes the version it is written in, see run_task().
+task_body <- function(expr, args, globals) list(expr, args, globals, the$series)
 
 submit_task <- function(body, timeout, compute) {
   route <- task_route(compute)

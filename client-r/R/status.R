@@ -1,5 +1,5 @@
-# Named doubles: workers, r_workers, joined, queued, leased, ended, of everybody who uses the profile,
-# since this session does.
+# Named doubles: workers, r_workers, joined, queued, leased, ended, of everybody who uses the
+# profile, since this session does.
 profile_counts <- function(profile) {
   counts <- .Call(C_rxd_profile_count, profile$pointer)
   since <- c(3L, 6L)
@@ -32,7 +32,7 @@ status <- function(.compute = NULL) {
   if (profile$dispatcher) {
     out$mirai <- task_counts(counts)
   }
-  if (profile$address != "" && !startsWith(profile$address, "listen ")) {
+  if (profile$address != "" && !is_own_broker(profile$address)) {
     out$scope <- "all sessions that use this profile of the broker"
   }
   out

@@ -10,6 +10,9 @@ utils::globalVariables("aio")
   # task, where only `aio` can be found
   body <- as.call(list(task_value, as.name("aio")))
   namespace$task_data <- as.function(list(body), envir = baseenv())
+  version <- getNamespaceInfo(namespace, "spec")[["version"]]
+  namespace$versions <- c(paste("R", getRversion()), paste("crossdock", version))
+  the$series <- sub("^([0-9]+[.-][0-9]+).*", "\\1", version)
   reg.finalizer(the, end_session, onexit = TRUE)
 }
 

@@ -5,7 +5,7 @@
 
 #include "rxd.h"
 
-SEXP rxd_session_open(SEXP address, SEXP listen);
+SEXP rxd_session_open(SEXP address, SEXP listen, SEXP server_key);
 SEXP rxd_session_close(SEXP session);
 SEXP rxd_session_address(SEXP session);
 SEXP rxd_session_number(SEXP session);
@@ -26,7 +26,7 @@ SEXP rxd_task_collect(SEXP x);
 SEXP rxd_task_race(SEXP tasks);
 SEXP rxd_task_stop(SEXP x);
 
-SEXP rxd_worker_open(SEXP address, SEXP profile);
+SEXP rxd_worker_open(SEXP address, SEXP profile, SEXP server_key);
 SEXP rxd_worker_next(SEXP worker, SEXP timeout);
 SEXP rxd_worker_arm(SEXP worker);
 SEXP rxd_worker_disarm(SEXP worker);
@@ -47,12 +47,16 @@ SEXP rxd_launch(SEXP group,
 SEXP rxd_launched(SEXP group);
 SEXP rxd_launched_stop(SEXP group, SEXP grace);
 
+SEXP rxd_broker_run(SEXP local, SEXP url, SEXP path, SEXP life);
+SEXP rxd_host_addresses(void);
+SEXP rxd_server_key(SEXP given);
+
 SEXP rxd_strip_srcref(SEXP expr);
 
 #define RXD_CALLS(X)                                                                     \
     X(attach, 1)                                                                         \
     X(shutdown, 0)                                                                       \
-    X(session_open, 2)                                                                   \
+    X(session_open, 3)                                                                   \
     X(session_close, 1)                                                                  \
     X(session_address, 1)                                                                \
     X(session_number, 1)                                                                 \
@@ -71,7 +75,7 @@ SEXP rxd_strip_srcref(SEXP expr);
     X(task_collect, 1)                                                                   \
     X(task_race, 1)                                                                      \
     X(task_stop, 1)                                                                      \
-    X(worker_open, 2)                                                                    \
+    X(worker_open, 3)                                                                    \
     X(worker_next, 2)                                                                    \
     X(worker_arm, 1)                                                                     \
     X(worker_disarm, 1)                                                                  \
@@ -84,6 +88,9 @@ SEXP rxd_strip_srcref(SEXP expr);
     X(launch, 7)                                                                         \
     X(launched, 1)                                                                       \
     X(launched_stop, 2)                                                                  \
+    X(broker_run, 4)                                                                     \
+    X(host_addresses, 0)                                                                 \
+    X(server_key, 1)                                                                     \
     X(strip_srcref, 1)
 
 #endif

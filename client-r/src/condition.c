@@ -57,6 +57,30 @@ SEXP rxd_unresolved(void)
     return rxd_own("unresolved_value");
 }
 
+const char *rxd_text_or_null(SEXP x)
+{
+    if (x == R_NilValue) {
+        return NULL;
+    }
+    if (!Rf_isString(x) || Rf_length(x) != 1) {
+        struct xd_error error = {"a text is wanted, a character vector of length 1"};
+        rxd_raise(XD_ERR_INVALID, &error, NULL);
+    }
+    return Rf_translateCharUTF8(STRING_ELT(x, 0));
+}
+
+const char *const *rxd_versions(size_t *count)
+{
+    SEXP texts = rxd_own("versions");
+    R_xlen_t size = Rf_xlength(texts);
+    const char **out = (const char **)R_alloc((size_t)size, sizeof *out);
+    for (R_xlen_t i = 0; i < size; i++) {
+        out[i] = CHAR(STRING_ELT(texts, i));
+    }
+    *count = (size_t)size;
+    return out;
+}
+
 /* Only a bug gets here. On R's own thread it is an R error; elsewhere nobody could catch
  * one. */
 void xd_assert_failed(const char *claim, const char *file, int line)

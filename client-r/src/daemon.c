@@ -169,8 +169,9 @@ static void check_worker(void)
     }
 }
 
-/* `address`, `profile`: texts, or NA for what the environment says. */
-SEXP rxd_worker_open(SEXP address, SEXP profile)
+/* `address`, `profile`: texts, or NA for what the environment says; `server_key`: a text,
+ * or NULL for that. */
+SEXP rxd_worker_open(SEXP address, SEXP profile, SEXP server_key)
 {
     if (self.worker != NULL) {
         struct xd_error error = {"this R process is a daemon already"};
@@ -181,6 +182,7 @@ SEXP rxd_worker_open(SEXP address, SEXP profile)
     struct xd_worker_options options = {
         .address = url == NA_STRING ? NULL : Rf_translateCharUTF8(url),
         .profile = name == NA_STRING ? NULL : Rf_translateCharUTF8(name),
+        .server_key = rxd_text_or_null(server_key),
         .formats = 1u << XD_FORMAT_R | 1u << XD_FORMAT_CALL,
         .handlers = any,
         .handler_count = 1,
@@ -188,6 +190,7 @@ SEXP rxd_worker_open(SEXP address, SEXP profile)
         .interrupt = on_interrupt,
         .kill = on_kill,
     };
+    options.versions = rxd_versions(&options.version_count);
     self.main_thread = pthread_self();
     SEXP kept = PROTECT(Rf_allocVector(VECSXP, SETUPS_KEPT));
     SEXP pointer = PROTECT(rxd_pointer_new(WORKER, kept, worker_finalize));

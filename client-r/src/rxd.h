@@ -52,6 +52,12 @@ SEXP rxd_error_value(int code);
 /* The one unresolved value. */
 SEXP rxd_unresolved(void);
 
+/* The text of a character(1); NULL for R's NULL. */
+const char *rxd_text_or_null(SEXP x);
+
+/* The versions of R and of the package, until the end of the call from R. */
+const char *const *rxd_versions(size_t *count);
+
 /* ---- pointers ---- */
 
 SEXP rxd_pointer_new(const char *kind, SEXP keeps, void (*finalize)(SEXP pointer));
@@ -94,6 +100,10 @@ struct rxd_profile {
 /* The profile of a pointer; an R error when it is closed. */
 struct rxd_profile *rxd_profile_open(SEXP pointer);
 void rxd_profile_unref(struct rxd_profile *profile);
+
+/* rxd_raise() for what is asked of a session: when it is gone, with what to do. */
+void rxd_raise_session(enum xd_err err, struct xd_error *error, const char *what)
+    __attribute__((noreturn));
 
 /* An R error in a fork of the process that uses crossdock. */
 void rxd_check_process(void);

@@ -66,6 +66,18 @@ static struct rxd_session *session_of(SEXP pointer)
     return session;
 }
 
+void rxd_raise_session(enum xd_err err, struct xd_error *error, const char *what)
+{
+    if (err == XD_ERR_GONE) {
+        char before[sizeof error->text];
+        memcpy(before, error->text, sizeof before);
+        xd_error_set(error,
+                     "%.150s; call daemons() again",
+                     before[0] == '\0' ? xd_err_text(err) : before);
+    }
+    rxd_raise(err, error, what);
+}
+
 void rxd_check_process(void)
 {
     if (owner != 0 && owner != getpid()) {
@@ -76,15 +88,18 @@ void rxd_check_process(void)
     owner = getpid();
 }
 
-/* Dial in slices, so that Ctrl-C works while nobody answers. */
-static void dial(struct rxd_session *session, const char *address)
+/* Dial in slices, so that Ctrl-C works while nobody answers; growing ones, so that a
+ * broker far away can. */
+static void dial(struct rxd_session *session, const char *address, const char *server_key)
 {
     struct xd_client_options options = {.address = address[0] == '\0' ? NULL : address,
+                                        .server_key = server_key,
                                         .timeout_ms = RXD_SLICE_MS};
+    options.versions = rxd_versions(&options.version_count);
     struct xd_error error = {""};
     enum xd_err err = XD_ERR_TIMEOUT;
     for (int ms = 0; err == XD_ERR_TIMEOUT && ms < CONNECT_TIMEOUT_MS;
-         ms += RXD_SLICE_MS) {
+         ms += options.timeout_ms, options.timeout_ms *= 2) {
         R_CheckUserInterrupt();
         err = xd_client_connect(&options, &session->client, &error);
     }
@@ -104,6 +119,7 @@ static void embed(struct rxd_session *session, const char *listen)
     err = err != XD_OK ? err : xd_broker_link(session->broker, &link);
     if (err == XD_OK) {
         struct xd_client_options client = {.link = link};
+        client.versions = rxd_versions(&client.version_count);
         err = xd_client_connect(&client, &session->client, &error);
     }
     if (err != XD_OK) {
@@ -121,8 +137,9 @@ static char *copy(const char *text)
 }
 
 /* `address`: a broker's, to dial ("": where libcrossdock looks by itself), or NA: start
- * one here, which listens on `listen` (NA: a private address). */
-SEXP rxd_session_open(SEXP address, SEXP listen)
+ * one here, which listens on `listen` (NA: a private address). `server_key`: of one on
+ * tcp, or NULL. */
+SEXP rxd_session_open(SEXP address, SEXP listen, SEXP server_key)
 {
     rxd_check_process();
     SEXP pointer = PROTECT(rxd_pointer_new(SESSION, R_NilValue, session_finalize));
@@ -135,7 +152,9 @@ SEXP rxd_session_open(SEXP address, SEXP listen)
     R_SetExternalPtrAddr(pointer, session);
     xd_list_push_back(&sessions, &session->link);
     if (STRING_ELT(address, 0) != NA_STRING) {
-        dial(session, Rf_translateCharUTF8(STRING_ELT(address, 0)));
+        dial(session,
+             Rf_translateCharUTF8(STRING_ELT(address, 0)),
+             rxd_text_or_null(server_key));
         session->address = copy(xd_client_address(session->client));
     } else {
         SEXP text = STRING_ELT(listen, 0);
@@ -356,7 +375,7 @@ SEXP rxd_profile_count(SEXP pointer)
                                 &error);
     }
     if (err != XD_OK) {
-        rxd_raise(err, &error, "the broker does not tell the counts");
+        rxd_raise_session(err, &error, "the broker does not tell the counts");
     }
     const uint64_t values[] = {counts.workers,
                                counts.r_workers,

@@ -140,7 +140,7 @@ static struct xd_future *submit(struct rxd_profile *profile, struct xd_call *cal
         rxd_pause(20);
     }
     if (err != XD_OK) {
-        rxd_raise(err, &error, "cannot submit the task");
+        rxd_raise_session(err, &error, "cannot submit the task");
     }
     return future;
 }

@@ -9,15 +9,13 @@ skip_without_programs <- function() {
 }
 
 # A broker of its own process: the process, with its address.
-start_broker <- function(frame = parent.frame()) {
-  folder <- tempfile("b-")
-  dir.create(folder, mode = "0700")
-  url <- paste0("ipc://", folder, "/broker")
+start_broker <- function(url = local_url(), frame = parent.frame()) {
   broker <- start_program(Sys.getenv("CROSSDOCK_BROKER_PROGRAM"), c("-q", "-l", url), frame = frame)
-  broker$url <- url
   if (!eventually(says(broker, "ready address="))) {
     stop(paste(output_of(broker), collapse = "\n"))
   }
+  ready <- grep("ready address=", output_of(broker), value = TRUE)
+  broker$url <- sub(".*ready address=([^ ]*).*", "\\1", ready)
   broker
 }
 
