@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* crossdock's side: a C client, worker processes and crossdock-broker, over ipc.
+/* crossdock's side: a C client, worker processes and crossdock-broker, over ipc, or over
+ * tcp with CURVE where TRANSPORT is "tcp".
  *   crossdock_side WORKLOAD WORKERS N SIZE [SCHEDULE]
  * WINDOW: tasks outstanding in A (1000). HOLD: tasks a worker holds ahead (255 in A, else
  * 0). CROSSDOCK_BROKER: the program (default: the one of this build). Everything lies in
  * a directory of its own, which is removed at the end. */
 #include "side.h"
 
+#include <dirent.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <sys/mman.h>
 #include <sys/timerfd.h>
 
@@ -30,28 +33,46 @@
     } while (0)
 
 static char folder[64] = "/tmp/crossdock-bench-XXXXXX";
+static char state[80]; /* keys, where TRANSPORT is "tcp" */
 static char address[128];
 static pid_t main_pid;
 
+static void empty_folder(const char *which)
+{
+    char path[512];
+    DIR *dir = opendir(which);
+    struct dirent *entry;
+    while (dir != NULL && (entry = readdir(dir)) != NULL) {
+        snprintf(path, sizeof path, "%s/%s", which, entry->d_name);
+        unlink(path);
+    }
+    if (dir != NULL) {
+        closedir(dir);
+    }
+    rmdir(which);
+}
+
 static void remove_folder(void)
 {
-    static const char *const names[] = {"broker",
-                                        "broker.workers",
-                                        "broker.bulk",
-                                        "broker.lock"};
-    char path[128];
     if (getpid() != main_pid) {
         return;
     }
     side_kill_all();
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        snprintf(path, sizeof path, "%s/%s", folder, names[i]);
-        unlink(path);
-    }
-    rmdir(folder);
+    empty_folder(state);
+    empty_folder(folder);
 }
 
 /* ---- the other processes */
+
+/* The broker's first line names the address, with the port that it took. */
+static void await_ready(int from)
+{
+    char line[256];
+    FILE *in = fdopen(from, "r");
+    CHECK(in != NULL && fgets(line, sizeof line, in) != NULL);
+    CHECK(sscanf(line, "ready address=%127s", address) == 1);
+}
+
 static pid_t start_broker(void)
 {
     char program[PATH_MAX];
@@ -65,8 +86,17 @@ static pid_t start_broker(void)
         strcpy(strrchr(program, '/'), "/../../broker/crossdock-broker");
     }
     CHECK(access(program, X_OK) == 0);
-    char *argv[] = {program, "--listen", address, NULL};
-    return side_exec(argv);
+    int out[2];
+    CHECK(pipe(out) == 0);
+    pid_t pid = side_fork();
+    if (pid == 0) {
+        dup2(out[1], STDOUT_FILENO);
+        execl(program, program, "--quiet", "--listen", address, (char *)NULL);
+        _exit(127);
+    }
+    close(out[1]);
+    await_ready(out[0]);
+    return pid;
 }
 
 static void serve(struct xd_job *job)
@@ -94,10 +124,12 @@ static void serve(struct xd_job *job)
     xd_bytes_unref(answer);
 }
 
-static void work(uint32_t hold) /* ends when the parent kills this process */
+static void work(const char *profile,
+                 uint32_t hold) /* ends when the parent kills this process */
 {
     static const char *const handlers[] = {HANDLER};
     struct xd_worker_options options = {.address = address,
+                                        .profile = profile,
                                         .handlers = handlers,
                                         .handler_count = 1,
                                         .hold = hold};
@@ -141,6 +173,7 @@ static struct xd_bytes *task_bytes(uint64_t seq,
 struct shape {
     uint32_t sleep_us;
     size_t up, down;
+    const char *profile;
 };
 
 static void submit(struct xd_client *client,
@@ -157,7 +190,8 @@ static void submit(struct xd_client *client,
     for (size_t i = 0; i < count; i++) {
         payloads[i] = (struct xd_payload){
             .bytes = task_bytes(first + i, shape.sleep_us, shape.up, shape.down)};
-        calls[i] = (struct xd_call){.callee = HANDLER,
+        calls[i] = (struct xd_call){.profile = shape.profile,
+                                    .callee = HANDLER,
                                     .payloads = &payloads[i],
                                     .payload_count = 1};
     }
@@ -242,7 +276,7 @@ static void measure_one_at_a_time(struct xd_client *client,
     if (workload == 'B') {
         printf("RESULT p50_us=%.1f p99_us=%.1f\n", pct(us, n, .5), pct(us, n, .99));
     } else {
-        printf("RESULT gb_per_s=%.3f\n", 2.0 * (double)n * (double)size / wall / 1e9);
+        printf("RESULT gb_per_s=%.6g\n", 2.0 * (double)n * (double)size / wall / 1e9);
     }
     free(us);
 }
@@ -411,6 +445,65 @@ static void measure_queue(struct xd_client *client,
            (after - before) * 1048576 / (double)n);
 }
 
+/* ---- P: a small task at a time while a payload of SIZE bytes goes to another worker. A
+ * process of its own sends it: says on `out` when it begins, and again when it has
+ * arrived. */
+static void send_large(size_t size, int go, int out)
+{
+    char byte;
+    struct xd_client *client = dial();
+    struct xd_future *future;
+    struct xd_error error = {.text = ""};
+    struct shape warm = {.up = 8000000, .down = TINY_DOWN, .profile = "large"};
+    struct shape shape = {.up = size, .down = TINY_DOWN, .profile = "large"};
+    CHECK(round_trip(client, 0, warm) == 0);
+    CHECK(read(go, &byte, 1) == 1);
+    submit(client, 1, 1, shape, &future);
+    int64_t begun = now_ns();
+    CHECK(write(out, &begun, sizeof begun) == sizeof begun);
+    GOOD(xd_future_wait(future, -1), &error);
+    int64_t ended = now_ns();
+    CHECK(write(out, &ended, sizeof ended) == sizeof ended);
+    pause();
+}
+
+static bool has_word(int from)
+{
+    struct pollfd fd = {from, POLLIN, 0};
+    return poll(&fd, 1, 0) == 1;
+}
+
+static void measure_beside(struct xd_client *client,
+                           struct meter *m,
+                           size_t n,
+                           size_t size,
+                           int go,
+                           int from)
+{
+    const struct shape tiny = {.up = TINY_UP, .down = TINY_DOWN};
+    double *us = malloc(n * sizeof *us);
+    int64_t begun, ended;
+    size_t count = 0;
+    CHECK(us != NULL && write(go, "x", 1) == 1);
+    CHECK(read(from, &begun, sizeof begun) == sizeof begun);
+    meter_start(m, m->b, m->w, m->nw);
+    while (count < n && !has_word(from)) {
+        int64_t t = now_ns();
+        CHECK(round_trip(client, count, tiny) == count);
+        us[count++] = (double)(now_ns() - t) / 1e3;
+    }
+    meter_stop(m);
+    CHECK(read(from, &ended, sizeof ended) == sizeof ended && count > 0);
+    double most = pct(us, count, 1);
+    printf("RESULT p50_us=%.1f p99_us=%.1f most_us=%.1f gb_per_s=%.6g tasks=%zu\n",
+           pct(us, count, .5),
+           pct(us, count, .99),
+           most,
+           (double)size / (double)(ended - begun),
+           count);
+    free(us);
+}
+
 static void measure(struct xd_client *client, struct meter *m, char **argv)
 {
     char workload = argv[1][0];
@@ -439,7 +532,7 @@ static void measure(struct xd_client *client, struct meter *m, char **argv)
 int main(int argc, char **argv)
 {
     struct meter m = {0};
-    if (argc < 5 || strchr("ABCDEF", argv[1][0]) == NULL ||
+    if (argc < 5 || strchr("ABCDEFP", argv[1][0]) == NULL ||
         (argv[1][0] == 'D' && argc < 6)) {
         fprintf(stderr, "usage: crossdock_side WORKLOAD WORKERS N SIZE [SCHEDULE]\n");
         return 2;
@@ -452,26 +545,47 @@ int main(int argc, char **argv)
     main_pid = getpid();
     CHECK(mkdtemp(folder) != NULL);
     atexit(remove_folder);
-    snprintf(address, sizeof address, "ipc://%s/broker", folder);
+    snprintf(state, sizeof state, "%s/state", folder);
+    CHECK(setenv("CROSSDOCK_STATE", state, 1) == 0);
+    if (getenv("TRANSPORT") != NULL && strcmp(getenv("TRANSPORT"), "tcp") == 0) {
+        snprintf(address, sizeof address, "tcp://127.0.0.1:0");
+    } else {
+        snprintf(address, sizeof address, "ipc://%s/broker", folder);
+    }
 
     m.b = start_broker();
     m.nw = workload == 'F' ? 0 : atoi(argv[2]); /* F: nothing takes the tasks */
     for (int i = 0; i < m.nw; i++) {
         if ((m.w[i] = side_fork()) == 0) {
-            work(hold);
+            work("default", hold);
+        }
+    }
+    size_t n = strtoull(argv[3], NULL, 10), size = strtoull(argv[4], NULL, 10);
+    int go[2], word[2];
+    CHECK(pipe(go) == 0 && pipe(word) == 0);
+    if (workload == 'P') {
+        if (side_fork() == 0) {
+            work("large", 0);
+        }
+        if (side_fork() == 0) {
+            send_large(size, go[0], word[1]);
         }
     }
     if (workload ==
         'E') { /* the clients are children: fork before this process has threads */
         sleep_ns(300000000);
-        measure_crowd(&m, strtoull(argv[3], NULL, 10), strtoull(argv[4], NULL, 10));
+        measure_crowd(&m, n, size);
         return 0;
     }
     struct xd_client *client = dial();
     if (workload != 'F') {
         pipelined(client, 500, 500); /* warm-up */
     }
-    measure(client, &m, argv);
+    if (workload == 'P') {
+        measure_beside(client, &m, n, size, go[1], word[0]);
+    } else {
+        measure(client, &m, argv);
+    }
     fflush(stdout);
     _exit((remove_folder(), 0)); /* the figures are taken: no orderly end */
 }

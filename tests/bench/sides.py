@@ -7,6 +7,11 @@ NETNS = "unshare -n sh -c 'ip link set lo up && exec \"$@\"' - " if os.geteuid()
 # R's own socket clusters listen on every interface for a moment: they run in a network namespace of their own.
 SIDES = {
     "crossdock": "bin/crossdock_side",
+    "crossdock_curve": "env TRANSPORT=tcp bin/crossdock_side",
+    "zmq_curve": "bin/zmq_floor curve",
+    "zmq_curve_credit256": "env CREDIT=256 bin/zmq_floor curve",
+    "stream_ipc": "bin/stream_floor ipc",
+    "stream_curve": "bin/stream_floor curve",
     "zmq_ipc": "bin/zmq_floor ipc",
     "zmq_tcp": "bin/zmq_floor tcp",
     "zmq_ipc_credit16": "env CREDIT=16 bin/zmq_floor ipc",
@@ -65,3 +70,18 @@ for k in (100, 1000):
 CELLS["F-1e5"] = ("F", 1, 100000, 1000, "zmq_ipc", ["crossdock", "zmq_ipc", "zmq_tcp", "beanstalkd", "gearmand", "mirai"], {})
 CELLS["F-r-1e5"] = ("F", 1, 100000, 1000, "mirai", ["crossdock_r", "mirai"], {})
 CELLS["F-1e6"] = ("F", 1, 1000000, 1000, "zmq_ipc", ["crossdock", "zmq_ipc", "zmq_tcp", "beanstalkd", "mirai"], {})
+
+# Over tcp with CURVE ("k"), against the floor with CURVE; and plain ipc beside them.
+for w in (1, 4):
+    CELLS[f"A-k-{w}w"] = ("A", w, 200000, 0, "zmq_curve_credit256", ["crossdock_curve", "zmq_curve", "zmq_curve_credit256", "crossdock",
+                          "zmq_ipc_credit256"], {})
+CELLS["B-k"] = ("B", 1, 20000, 0, "zmq_curve", ["crossdock_curve", "zmq_curve", "crossdock", "zmq_ipc"], {})
+CELLS["C-k-100MB"] = ("C", 1, 5, 100 * MB, "stream_curve", ["crossdock_curve", "stream_curve", "zmq_curve", "crossdock", "stream_ipc"], {})
+# Throughput by the size of a payload; curve.R draws it.
+for size in (100, 1000, 10000, 65536, 262144, MB, 4 * MB, 16 * MB, 100 * MB, 1000 * MB):
+    many = max(3, min(4000, 300 * MB // size))
+    CELLS[f"S-c-{size}"] = ("C", 1, many, size, "stream_ipc", ["crossdock", "stream_ipc", "zmq_ipc"], {})
+    CELLS[f"S-k-{size}"] = ("C", 1, many, size, "stream_curve", ["crossdock_curve", "stream_curve", "zmq_curve"], {})
+# A small task at a time while one payload of that size goes to another worker.
+for name, size in (("512MB", 512 * MB), ("4GB", 4000 * MB)):
+    CELLS[f"P-c-{name}"] = ("P", 1, 1000000, size, "crossdock", ["crossdock", "crossdock_curve"], {})
