@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "codec.h"
 #include "parcel.h"
 
 #define RAW_TAG "raw"
@@ -114,6 +115,9 @@ static SEXP decode_one(const struct xd_frame *frame, SEXP config, const char *si
     if (frame->tag != NULL && frame->tag->size < sizeof tag) {
         memcpy(tag, frame->tag->data, frame->tag->size);
         tag[frame->tag->size] = '\0';
+    }
+    if (frame->codec != 0) {
+        return rxd_codec_misfit(tag, frame->codec, side);
     }
     if (frame->count == 0) {
         return decode_bytes(tag, frame->bytes, config, side);

@@ -203,6 +203,16 @@ static SEXP failure(const char *tag, const char *side, const char *message)
         sentence("could not unserialize object of class", tag, "on the", side, message));
 }
 
+SEXP rxd_codec_misfit(const char *tag, uint32_t codec, const char *side)
+{
+    char text[96];
+    (void)snprintf(text,
+                   sizeof text,
+                   "it comes in version %u of its encoding, and functions of R have 0",
+                   (unsigned)codec);
+    return failure(tag, side, text);
+}
+
 SEXP rxd_codec_decode(SEXP config,
                       const char *tag,
                       SEXP bytes,

@@ -25,6 +25,10 @@ SEXP rxd_codec_decode(SEXP config,
                       const char *side,
                       bool *failed);
 
+/* The errorValue for bytes in version `codec` of their class's encoding. R's functions
+ * have no versions: theirs is 0. */
+SEXP rxd_codec_misfit(const char *tag, uint32_t codec, const char *side);
+
 /* The errorValue that stands for an object of class `tag` which could not be decoded. */
 SEXP rxd_codec_failure(const char *tag, const char *side, SEXP message);
 

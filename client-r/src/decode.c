@@ -144,7 +144,11 @@ static SEXP object_at(struct decoder *decoder, uint32_t index)
     if (VECTOR_ELT(decoder->objects, index) == R_UnboundValue) {
         struct rxd_place place = rxd_reader_place(&decoder->reader, index);
         const struct xd_frame *frame = rxd_reader_object(&decoder->reader, place.frame);
-        if (frame->count == 0 && place.element > 0) {
+        if (frame->codec != 0) {
+            SET_VECTOR_ELT(decoder->objects,
+                           index,
+                           rxd_codec_misfit(tag_of(frame), frame->codec, decoder->side));
+        } else if (frame->count == 0 && place.element > 0) {
             decode_list(decoder, place.frame);
         } else {
             SET_VECTOR_ELT(decoder->objects, index, decode_one(decoder, place));

@@ -65,11 +65,13 @@ SEXP rxd_value_of(SEXP frames, SEXP config, SEXP side)
     for (size_t i = 0; i < count; i++) {
         SEXP raw = VECTOR_ELT(frames, (R_xlen_t)i);
         SEXP tag = Rf_getAttrib(raw, Rf_install("tag"));
+        SEXP codec = Rf_getAttrib(raw, Rf_install("codec"));
         made[i] = (struct xd_frame){
             .bytes = borrow(RAW(raw), (size_t)XLENGTH(raw)),
             .tag = tag == R_NilValue ? NULL : borrow_text(tag),
             .size = (uint64_t)XLENGTH(raw),
             .role = (uint8_t)Rf_asInteger(Rf_getAttrib(raw, Rf_install("role"))),
+            .codec = codec == R_NilValue ? 0 : (uint32_t)Rf_asInteger(codec),
             .count = (uint32_t)Rf_asInteger(Rf_getAttrib(raw, Rf_install("count")))};
     }
     return rxd_decode(made, count, config, side_of(side));

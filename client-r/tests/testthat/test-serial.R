@@ -328,6 +328,18 @@ test_that("so does one whose class is not registered, and says what to do", {
   expect_error_value(value_of(frames)[[2]], "test_frame", "in no serial configuration")
 })
 
+test_that("so does one in another version of its class's encoding", {
+  for (config in list(tensor_config(), tensor_vec_config())) {
+    frames <- frames_of(list(tensor(1), "rest"), config)
+    is_object <- roles(frames) == 2L
+    attr(frames[is_object][[1]], "codec") <- 3L
+    value <- value_of(frames, config)
+    expect_identical(value[[2]], "rest")
+    expect_true(value[[1]] == 1000L)
+    expect_match(attr(value[[1]], "message"), "<test_tensor> on the worker: .*version 3 .* have 0")
+  }
+})
+
 test_that("a vec ufunc must give as many objects", {
   frames <- frames_of(list(tensor(1), 2, tensor(3)), tensor_vec_config())
   for (wrong in list(list(1), list(1, 2, 3), "text", NULL, c(1, 2))) {
