@@ -108,8 +108,9 @@ static void *watch(struct link_zmq *self, void *socket)
 {
     char name[32];
     snprintf(name, sizeof name, "inproc://monitor-%u", self->watched++);
-    int events = ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED |
-                 ZMQ_EVENT_HANDSHAKE_FAILED_AUTH | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
+    int events = ZMQ_EVENT_CONNECTED | ZMQ_EVENT_DISCONNECTED |
+                 ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH |
+                 ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
                  ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL;
     if (zmq_socket_monitor(socket, name, events) != 0) {
         return NULL;
@@ -234,6 +235,8 @@ static enum xd_err zmq_link_send(struct xd_link *link,
 static enum xd_err judge(struct link_zmq *self, enum xd_lane lane, uint16_t event)
 {
     switch (event) {
+    case ZMQ_EVENT_CONNECTED:
+        return XD_ERR_AGAIN;
     case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
         self->shook[lane] = true;
         return XD_ERR_AGAIN;
@@ -256,11 +259,17 @@ static enum xd_err read_monitor(struct link_zmq *self, enum xd_lane lane)
     enum xd_err err = XD_ERR_AGAIN;
     uint8_t data[6];
     void *monitor = self->monitors[lane];
-    while (monitor != NULL && zmq_recv(monitor, data, sizeof data, ZMQ_DONTWAIT) >= 2) {
+    while (monitor != NULL &&
+           zmq_recv(monitor, data, sizeof data, ZMQ_DONTWAIT) == (int)sizeof data) {
         uint16_t event;
+        int32_t value;
         memcpy(&event, data, sizeof event);
+        memcpy(&value, data + sizeof event, sizeof value);
         char address[1];
         (void)zmq_recv(monitor, address, sizeof address, ZMQ_DONTWAIT);
+        if (event == ZMQ_EVENT_CONNECTED) {
+            xd_zmq_thin_stream(value);
+        }
         enum xd_err seen = judge(self, lane, event);
         err = err == XD_ERR_AGAIN ? seen : err;
     }

@@ -3,8 +3,11 @@
 #include "wire/zmq.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <zmq.h>
 
 #include "wire/limits.h"
@@ -336,4 +339,16 @@ enum xd_err xd_zmq_send(void *socket,
     }
     HAND_OVER();
     return send_all(socket, messages, count + (to ? 1 : 0));
+}
+
+/* ---- connections ---- */
+
+void xd_zmq_thin_stream(int fd)
+{
+#ifdef TCP_THIN_LINEAR_TIMEOUTS
+    int one = 1;
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_THIN_LINEAR_TIMEOUTS, &one, sizeof one);
+#else
+    (void)fd;
+#endif
 }

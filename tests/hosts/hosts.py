@@ -213,6 +213,7 @@ def broker_host_gone(cluster):
 
 
 def ten_percent_of_packets_lost(cluster):
+    """Slow, since tcp doubles its patience after each loss in a row, and yet nobody is taken for dead."""
     caller = begin(cluster, 2, ("one", "two"))
     for host in ("one", "two"):
         cluster.net.lose(cluster.hosts[host], 10)
@@ -220,10 +221,10 @@ def ten_percent_of_packets_lost(cluster):
     worst = 0.0
     rounds = 0
     while time.monotonic() - begun < 12:
-        large = [caller.call("echo", size=2 * MB) for _ in range(2)]
-        small = [caller.call("echo", f"n{i}") for i in range(8)]
+        large = [caller.call("echo", size=2 * MB)]
+        small = [caller.call("echo", f"n{i}") for i in range(9)]
         for task in small + large:
-            end = caller.wait(task, 40)
+            end = caller.wait(task, 90)
             expect(end.outcome == "done", f"{end.outcome} {end.text}")
             worst = max(worst, end.ms)
         rounds += 1

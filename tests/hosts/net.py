@@ -102,7 +102,8 @@ class Space:
         return done.stdout
 
     def start(self, command, **more):
-        return Program(subprocess.Popen([*self.enter("--net", "--pid", "--mount"), *command], preexec_fn=die_with_us, **more))
+        inside = self.enter("--net", "--pid", "--mount")
+        return Program(subprocess.Popen([*inside, *command], preexec_fn=die_with_us, **more))
 
     def end(self):
         if self.holder.poll() is None:
@@ -153,9 +154,9 @@ class Net:
         """nft's words for all rules; the old ones go in the same moment."""
         lines = [rule for rules in self.rules.values() for rule in rules]
         body = "\n".join(["type filter hook forward priority 0;", *lines])
-        self.switch.run(
-            "nft", "-f", "-", text=f"table bridge faults\ndelete table bridge faults\ntable bridge faults {{\nchain forward {{\n{body}\n}}\n}}\n"
-        )
+        table = f"table bridge faults {{\nchain forward {{\n{body}\n}}\n}}\n"
+        forget = "table bridge faults\ndelete table bridge faults\n"  # it has to be there to be deleted
+        self.switch.run("nft", "-f", "-", text=forget + table)
 
     def _set(self, host, rules):
         self.rules[host.name] = rules
@@ -180,8 +181,9 @@ class Net:
 
     def slow(self, host, rate):
         """Both ways, with a queue of a tenth of a second."""
+        shape = ("tbf", "rate", rate, "burst", "32k", "latency", "100ms")
         for space, device in ((self.switch, host.port), (host, "eth0")):
-            space.run("tc", "qdisc", "add", "dev", device, "root", "tbf", "rate", rate, "burst", "32k", "latency", "100ms")
+            space.run("tc", "qdisc", "add", "dev", device, "root", *shape)
 
     def end(self):
         for host in list(self.hosts.values()):
