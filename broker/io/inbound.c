@@ -296,7 +296,9 @@ static void on_ids(struct xdb_server *server, struct xdb_conn *conn, struct xd_m
 
 static void on_bye(struct xdb_server *server, struct xdb_conn *conn, struct xd_msg *msg)
 {
-    (void)msg;
+    if (conn->peer->role == XD_ROLE_WORKER) { /* it waits with its process's end */
+        xdb_conn_send_msg(server, conn, msg);
+    }
     xdb_session_end(server, conn->peer, XDB_EVENT_LEAVE);
 }
 

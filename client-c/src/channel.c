@@ -225,6 +225,35 @@ void xd_channel_bye(struct xd_channel *channel)
     }
 }
 
+static bool has_ended(struct xd_batch *batch)
+{
+    bool over = batch->err != XD_OK;
+    for (size_t i = 0; i < batch->count; i++) {
+        over = over || batch->msgs[i].kind == XD_KIND_BYE;
+        xd_msg_clear(&batch->msgs[i]);
+    }
+    return over;
+}
+
+void xd_channel_await_bye(struct xd_channel *channel,
+                          struct xd_batch *batch,
+                          xd_time deadline)
+{
+    for (;;) {
+        xd_channel_receive(channel, batch);
+        bool came = batch->count > 0;
+        xd_time now = xd_now();
+        if (has_ended(batch) || now >= deadline) {
+            return;
+        }
+        if (!came &&
+            channel->link->wait(channel->link, -1, xd_time_poll_ms(now, deadline)) !=
+                XD_OK) {
+            return;
+        }
+    }
+}
+
 enum xd_err xd_channel_greet(struct xd_channel *channel,
                              struct xd_batch *batch,
                              xd_time deadline,

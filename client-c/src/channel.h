@@ -81,6 +81,13 @@ xd_time xd_channel_deadline(const struct xd_channel *channel);
 /* An orderly end, for a session that this side has ended; nothing waits for it. */
 void xd_channel_bye(struct xd_channel *channel);
 
+/* A worker's BYE is answered: once that has come, the broker has everything that was sent
+ * before, also on a host so busy that its threads get their turn later than it hears of
+ * our process's end. Waits until `deadline` at most; what else comes is dropped. */
+void xd_channel_await_bye(struct xd_channel *channel,
+                          struct xd_batch *batch,
+                          xd_time deadline);
+
 /* Serve the link from this thread until the session is open. Errors: why it is not. */
 enum xd_err xd_channel_greet(struct xd_channel *channel,
                              struct xd_batch *batch,
