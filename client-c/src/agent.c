@@ -284,7 +284,7 @@ static bool live_once(struct xd_agent *agent)
         xd_channel_bye(channel);
     }
     error = channel->session.end;
-    xd_dial_explain(&dialled, channel->session.end_code, &error);
+    xd_dial_explain(&dialled, &error);
     forget_questions(agent);
     set_state(agent, channel->session.end_code, error.text);
     xd_channel_fini(channel, true);

@@ -18,6 +18,9 @@
 
 /* What one look at the link brought; filled without the session's lock by the one thread
  * that runs the link. */
+/* How a session ends whose connection never came to be; xd_dial_explain() knows it. */
+#define XD_HANDSHAKE_CUT "the broker broke off the handshake"
+
 struct xd_batch {
     struct xd_msg msgs[XD_BATCH_MESSAGES];
     enum xd_lane lanes[XD_BATCH_MESSAGES];

@@ -26,7 +26,7 @@ static bool receive_one(struct xd_channel *channel,
                   err,
                   err == XD_ERR_TOO_LARGE   ? "the broker sent more frames than allowed"
                   : err == XD_ERR_NOMEM     ? "out of memory while receiving"
-                  : err == XD_ERR_FORBIDDEN ? "the broker broke off the handshake"
+                  : err == XD_ERR_FORBIDDEN ? XD_HANDSHAKE_CUT
                                             : "the connection to the broker is gone");
         return false;
     }

@@ -264,7 +264,7 @@ enum xd_err xd_client_connect(const struct xd_client_options *options,
     if (err != XD_OK) {
         client_free(client, true);
         if (dialled.address[0] != '\0') {
-            xd_dial_explain(&dialled, err, error);
+            xd_dial_explain(&dialled, error);
         }
         return err;
     }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "channel.h"
 #include "crossdock.h"
 #include "link_zmq.h"
 
@@ -106,20 +107,16 @@ enum xd_err xd_dial(const struct xd_dial_options *options,
     return err;
 }
 
-void xd_dial_explain(const struct xd_dialled *dialled,
-                     enum xd_err err,
-                     struct xd_error *error)
+void xd_dial_explain(const struct xd_dialled *dialled, struct xd_error *error)
 {
     if (error == NULL) {
         return;
     }
-    if (err == XD_ERR_FORBIDDEN && dialled->server[0] != '\0') {
-        char before[sizeof error->text];
-        memcpy(before, error->text, sizeof before);
+    if (dialled->server[0] != '\0' && strcmp(error->text, XD_HANDSHAKE_CUT) == 0) {
         xd_error_set(error,
-                     "%.60s; is %s the broker's key (crossdock keys server), and does it "
-                     "admit ours, %s (crossdock keys list)?",
-                     before,
+                     XD_HANDSHAKE_CUT
+                     "; is %s the broker's key (crossdock keys server), and "
+                     "does it admit ours, %s (crossdock keys list)?",
                      dialled->server,
                      dialled->own);
     }

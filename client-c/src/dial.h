@@ -31,10 +31,8 @@ enum xd_err xd_dial(const struct xd_dial_options *options,
                     struct xd_link **out,
                     struct xd_error *error) XD_MUST_USE;
 
-/* The start of a session over that link failed with `err`: complete the sentence with the
- * address and, where the handshake was broken off, with the keys to look at. */
-void xd_dial_explain(const struct xd_dialled *dialled,
-                     enum xd_err err,
-                     struct xd_error *error);
+/* The start of a session over that link failed: complete the sentence with the address
+ * and, where the handshake was broken off, with the keys to look at. */
+void xd_dial_explain(const struct xd_dialled *dialled, struct xd_error *error);
 
 #endif

@@ -217,7 +217,7 @@ enum xd_err xd_worker_connect(const struct xd_worker_options *options,
     }
     err = xd_worker_connect_link(&chosen, link, out, error);
     if (err != XD_OK) {
-        xd_dial_explain(&dialled, err, error);
+        xd_dial_explain(&dialled, error);
     }
     return err;
 }
