@@ -583,7 +583,7 @@ static void expect_all_shut(struct pollfd *doors, size_t count)
                 continue;
             }
             if (i % DOOR_COUNT == DOOR_COUNT - 1 && sys_now() >= next) {
-                say(doors[i].fd, SIGNATURE + said, 1);
+                say(doors[i].fd, &SIGNATURE[said], 1);
             }
             if (doors[i].revents != 0 && is_shut(doors[i].fd)) {
                 close(doors[i].fd);
