@@ -180,6 +180,11 @@ struct xdb_peer *xdb_peer_find(const struct xdb_conns *conns,
     return item == NULL ? NULL : XD_ITEM(item, struct xdb_peer, by_session);
 }
 
+const char *xdb_conn_principal(const struct xdb_conn *conn)
+{
+    return conn != NULL && conn->right != NULL ? conn->right->principal : "unknown";
+}
+
 uint64_t xdb_principal_number(const char *principal)
 {
     uint64_t hash = 14695981039346656037u; /* FNV-1a */

@@ -86,6 +86,9 @@ struct xdb_conns {
     uint64_t next_session;
 };
 
+/* Whose it is, for logs; "unknown" where nobody has been found out. NULL allowed. */
+const char *xdb_conn_principal(const struct xdb_conn *conn);
+
 void xdb_conns_init(struct xdb_conns *conns, uint64_t seed);
 void xdb_conns_fini(struct xdb_conns *conns); /* frees all connections and sessions */
 

@@ -173,7 +173,7 @@ static void cut(struct xdb_server *server, struct xdb_flow *flow)
             1,
             "connection cut after %llu bytes of a message without end principal=%s",
             (unsigned long long)(flow->seen - flow->base),
-            conn != NULL && conn->right != NULL ? conn->right->principal : "unknown");
+            xdb_conn_principal(conn));
     /* Without the wait for what is under way: a reset, and both sides forget it. */
     struct linger at_once = {1, 0};
     (void)setsockopt(flow->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);

@@ -65,7 +65,7 @@ static void cut(struct xdb_server *server, struct xdb_conn *conn)
             1,
             "connection cut after %u bad messages principal=%s",
             conn->bad,
-            conn->right->principal);
+            xdb_conn_principal(conn));
 }
 
 void xdb_inbound_bad(struct xdb_server *server,
@@ -83,7 +83,7 @@ void xdb_inbound_bad(struct xdb_server *server,
     xdb_log(server,
             1,
             "bad message principal=%s kind=%s code=%s: %s",
-            conn->right->principal,
+            xdb_conn_principal(conn),
             xd_kind_name((enum xd_kind)kind),
             xd_err_name(code),
             text);
