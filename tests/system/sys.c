@@ -286,7 +286,10 @@ struct xd_future *sys_call(struct xd_client *client,
 
 void sys_expect(struct xd_future *future, enum xd_outcome outcome)
 {
-    cr_assert(xd_future_wait(future, 20000) == XD_OK, "the task did not end within 20 s");
+    int seconds = 20 * sys_slowness();
+    cr_assert(xd_future_wait(future, 1000 * seconds) == XD_OK,
+              "the task did not end within %d s",
+              seconds);
     cr_assert(xd_future_outcome(future) == outcome,
               "outcome %s instead of %s: %s",
               xd_outcome_name(xd_future_outcome(future)),

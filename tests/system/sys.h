@@ -66,8 +66,8 @@ struct xd_future *sys_call(struct xd_client *client,
                            const char *callee,
                            const char *argument);
 
-/* Wait 20 s at most and expect this outcome; the test fails with the future's error
- * otherwise. */
+/* Wait 20 s at most (longer under sanitizers) and expect this outcome; the test fails
+ * with the future's error otherwise. */
 void sys_expect(struct xd_future *future, enum xd_outcome outcome);
 
 /* A number of the status' counters, by name. */
