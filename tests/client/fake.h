@@ -35,7 +35,8 @@ void fake_say(struct fake *fake, enum xd_lane lane, const struct xd_msg *msg);
 /* The oldest message that was sent, of whatever lane; false: there is none. Clear it
  * after use. */
 bool fake_hear(struct fake *fake, struct xd_msg *out);
-/* The same, dropping HEARTBEATs; fails the program when it is not of this kind. */
+/* The same, dropping HEARTBEATs and waiting 5 s at most; fails the program when it is not
+ * of this kind. */
 void fake_expect(struct fake *fake, enum xd_kind kind, struct xd_msg *out);
 
 /* The connection breaks. */
