@@ -13,7 +13,6 @@
 #include "facts.h"
 
 #define CONNECT_TIMEOUT_MS 5000
-#define BYE_TIMEOUT_MS 2000
 #define LEAVE_TIMEOUT_MS 5000
 /* While short tasks are held, the link is looked at so often: for cancels and recalls. */
 #define LOOK_EVERY (500 * XD_US)
@@ -358,7 +357,9 @@ static void leave_session(struct xd_worker *worker)
     xd_pump_stop(&worker->pump);
     if (was_open) {
         xd_channel_bye(&core->channel);
-        xd_channel_await_bye(&core->channel, &worker->inbox, xd_deadline(BYE_TIMEOUT_MS));
+        xd_channel_await_bye(&core->channel,
+                             &worker->inbox,
+                             xd_deadline(LEAVE_TIMEOUT_MS));
     }
 }
 
