@@ -4,7 +4,8 @@
  * One thread of its own runs the broker, with all signals blocked, like every thread that
  * starts here; nothing here prints, installs a signal handler or keeps global state. In a
  * forked child the functions answer XD_ERR_GONE. Workers (and other processes' clients)
- * reach it at its ipc address; the process itself through links. */
+ * reach it at its addresses, ipc or tcp; the process itself through links. A broker that
+ * listens on tcp seeds the C library's rand(), from which libzmq takes routing ids. */
 #ifndef CROSSDOCK_BROKER_H
 #define CROSSDOCK_BROKER_H
 
@@ -47,9 +48,10 @@ struct xd_broker_options {
 };
 
 /* Start the broker and wait until it listens. Returns it in *out.
- * Errors: XD_ERR_INVALID (an address; `error` names it), XD_ERR_UNSUPPORTED (tcp without
- * keys), XD_ERR_EXISTS (another broker lives there), XD_ERR_FORBIDDEN (the directory is
- * open to others), XD_ERR_SYSTEM, XD_ERR_NOMEM. Blocks for some milliseconds. Any thread.
+ * Errors: XD_ERR_INVALID (an address; `error` names it), XD_ERR_UNSUPPORTED (a
+ * transport that there is not), XD_ERR_EXISTS (another broker lives there, or the port is
+ * taken), XD_ERR_FORBIDDEN (the directory or a file with a key is open to others),
+ * XD_ERR_SYSTEM, XD_ERR_NOMEM. Blocks for some milliseconds. Any thread.
  */
 enum xd_err xd_broker_start(const struct xd_broker_options *options,
                             struct xd_broker **out,
