@@ -19,7 +19,8 @@ static struct {
     pthread_mutex_t lock;
     int life_fd, signal_fd[2];
     struct xd_worker *worker;
-    bool had_worker, stopping;
+    bool connecting; /* from then on the broker may have sent a task */
+    bool stopping;
 } guard = {.lock = PTHREAD_MUTEX_INITIALIZER, .life_fd = -1};
 
 int xdw_life_fd(void)
@@ -49,7 +50,7 @@ static void begin_stop(void)
     guard.stopping = true;
     if (guard.worker) {
         xd_worker_wake(guard.worker);
-    } else if (!guard.had_worker) {
+    } else if (!guard.connecting) {
         _exit(XDW_EXIT_OK); /* nothing has begun */
     }
     pthread_mutex_unlock(&guard.lock);
@@ -93,11 +94,17 @@ enum xd_err xdw_guard_start(struct xd_error *error)
     return XD_OK;
 }
 
+void xdw_guard_connecting(void)
+{
+    pthread_mutex_lock(&guard.lock);
+    guard.connecting = true;
+    pthread_mutex_unlock(&guard.lock);
+}
+
 void xdw_guard_set(struct xd_worker *worker)
 {
     pthread_mutex_lock(&guard.lock);
     guard.worker = worker;
-    guard.had_worker = true;
     pthread_mutex_unlock(&guard.lock);
 }
 

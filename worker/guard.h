@@ -12,11 +12,14 @@
 int xdw_life_fd(void);
 
 /* Start the thread; from now on SIGTERM and SIGINT end the process at once with
- * XDW_EXIT_OK, as long as no session is set. Errors: XD_ERR_SYSTEM. */
+ * XDW_EXIT_OK, as long as it does not connect. Errors: XD_ERR_SYSTEM. */
 enum xd_err xdw_guard_start(struct xd_error *error) XD_MUST_USE;
 
-/* With a session they wake it instead, once; xdw_guard_is_stopping() then says so. NULL
- * before the session is left: a signal then changes nothing. */
+/* The session is about to be made: the broker may send a task before this process knows,
+ * so a signal from now on is only noted, and xdw_guard_is_stopping() says so. */
+void xdw_guard_connecting(void);
+
+/* A signal wakes the session as well, once. NULL before the session is left: a signal then changes nothing. */
 void xdw_guard_set(struct xd_worker *worker);
 
 bool xdw_guard_is_stopping(void);

@@ -85,7 +85,11 @@ static int connect_and_serve(const struct xdw_options *options,
     };
     struct xd_worker *worker;
     struct xd_error error = {""};
+    xdw_guard_connecting();
     enum xd_err err = xd_worker_connect(&session, &worker, &error);
+    if (err && xdw_guard_is_stopping()) {
+        return XDW_EXIT_OK;
+    }
     if (err) {
         return complain(exit_code(err), &error);
     }
