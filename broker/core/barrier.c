@@ -19,8 +19,8 @@ static void set_gate(struct xdb_core *core, struct xdb_profile *profile)
     }
     profile->gate = gate;
     xdb_profile_touch(core, profile);
-    XD_LIST_EACH (link, &profile->offers) {
-        xdb_offer_touch(core, XD_ITEM(link, struct xdb_offer, in_profile));
+    XD_LIST_EACH (link, &profile->all_shapes) {
+        xdb_shape_head_changed(core, XD_ITEM(link, struct xdb_shape, in_profile));
     }
 }
 
@@ -45,7 +45,7 @@ static bool is_at_front(const struct xdb_profile *profile, const struct xdb_task
     }
     XD_LIST_EACH (link, &profile->all_shapes) {
         const struct xdb_shape *shape = XD_ITEM(link, struct xdb_shape, in_profile);
-        if ((uint64_t)xdb_shape_key(shape) < barrier->seq) {
+        if (xdb_shape_first_seq(shape) < barrier->seq) {
             return false;
         }
     }
@@ -56,7 +56,7 @@ static uint64_t live_workers(const struct xdb_shape *shape)
 {
     uint64_t live = 0;
     XD_LIST_EACH (link, &shape->fits) {
-        live += XD_ITEM(link, struct xdb_fit, in_shape)->offer->live;
+        live += XD_ITEM(link, struct xdb_fit, in_shape)->site->offer->live;
     }
     return live;
 }
@@ -86,8 +86,8 @@ static void open_barrier(struct xdb_core *core, struct xdb_task *barrier, uint32
     barrier->part = barrier->parts = barrier->alive = parts;
     xdb_task_move(core, barrier, XDB_MOVE_OPEN, XDB_TASK_OPEN);
     uint32_t number = 0;
-    XD_LIST_EACH (link, &profile->workers) {
-        struct xdb_worker *worker = XD_ITEM(link, struct xdb_worker, in_profile);
+    XD_LIST_EACH (link, &profile->pool->workers) {
+        struct xdb_worker *worker = XD_ITEM(link, struct xdb_worker, in_pool);
         if (xdb_worker_is_live(worker) && xdb_shape_fits(barrier->shape, worker->offer)) {
             make_part(core, barrier, worker, number++);
         }
@@ -177,8 +177,8 @@ void xdb_barrier_each_part(struct xdb_core *core,
                            struct xdb_outcome outcome)
 {
     const struct xdb_profile *profile = barrier->shape->profile;
-    XD_LIST_EACH (link, &profile->workers) {
-        const struct xdb_worker *worker = XD_ITEM(link, struct xdb_worker, in_profile);
+    XD_LIST_EACH (link, &profile->pool->workers) {
+        const struct xdb_worker *worker = XD_ITEM(link, struct xdb_worker, in_pool);
         struct xdb_task *part = part_in(&worker->own, barrier);
         part = part != NULL ? part : part_in(&worker->leases, barrier);
         if (part != NULL) {

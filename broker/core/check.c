@@ -21,8 +21,8 @@ static const char *check_leased_by(const struct xdb_worker *worker,
 {
     REQUIRE(xdb_task_is_leased(task), "a lease in a state without worker");
     REQUIRE(task->worker == worker, "a lease that names another worker");
-    REQUIRE(task->shape != NULL && task->shape->profile == worker->profile,
-            "a lease of another profile");
+    REQUIRE(task->shape != NULL && task->shape->profile->pool == worker->pool,
+            "a lease of another pool");
     REQUIRE(xdb_shape_fits(task->shape, worker->offer), "a lease that does not fit");
     REQUIRE((task->client == NULL) == (task->state == XDB_TASK_GHOST),
             "a ghost with a client, or a task without");
@@ -161,7 +161,23 @@ static const char *check_client(const struct xdb_core *core,
     return NULL;
 }
 
-static const char *check_shape(const struct xdb_shape *shape, uint64_t *queued)
+static const char *check_fits(const struct xdb_shape *shape)
+{
+    XD_LIST_EACH (link, &shape->fits) {
+        const struct xdb_fit *fit = XD_ITEM(link, struct xdb_fit, in_shape);
+        REQUIRE(fit->work.key == xdb_shape_key(shape),
+                "an offer that knows another first");
+        REQUIRE(xdb_shape_fits(shape, fit->site->offer), "a fit that does not");
+        REQUIRE(fit->site->profile == shape->profile &&
+                    fit->site->offer->pool == shape->profile->pool,
+                "a fit at another place");
+    }
+    return NULL;
+}
+
+static const char *check_shape(const struct xdb_core *core,
+                               const struct xdb_shape *shape,
+                               uint64_t *queued)
 {
     uint64_t count = 0, seq = 0;
     XD_LIST_EACH (link, &shape->queue) {
@@ -169,20 +185,59 @@ static const char *check_shape(const struct xdb_shape *shape, uint64_t *queued)
         REQUIRE(task->state == XDB_TASK_QUEUED, "a queued task that does not wait");
         REQUIRE(task->shape == shape, "a task in the queue of another shape");
         REQUIRE(task->seq > seq, "a queue out of order");
-        REQUIRE(task->worker == NULL, "a queued task with a worker");
+        REQUIRE(task->worker == NULL && !task->charged, "a queued task with a worker");
         seq = task->seq;
         count++;
     }
-    XD_LIST_EACH (link, &shape->fits) {
-        const struct xdb_fit *fit = XD_ITEM(link, struct xdb_fit, in_shape);
-        REQUIRE(fit->ready.key == xdb_shape_key(shape),
-                "an offer that knows another first");
-        REQUIRE(xdb_shape_fits(shape, fit->offer), "a fit that does not");
-    }
     REQUIRE(count == shape->queued && shape->queued <= shape->tasks, "a shape's counts");
+    REQUIRE(count == 0 || shape->band == shape->profile->policy->band(core, shape),
+            "a shape in another band than its estimate says");
     REQUIRE((shape->tasks == 0) != xd_list_is_empty(&shape->spare),
             "a shape in use that is spare, or the reverse");
     *queued += count;
+    return check_fits(shape);
+}
+
+/* Virtual times sort sites; those without work, or of profiles that may not run, last. */
+static const char *check_site(const struct xdb_site *site)
+{
+    for (size_t tier = 0; tier < XDB_TIERS; tier++) {
+        bool has_work = false;
+        for (size_t band = 0; band < XDB_BANDS; band++) {
+            const struct xd_heap *heap = &site->work[tier][band];
+            const struct xd_heap_item *first = xd_heap_first(heap);
+            bool has = first != NULL && first->key != XD_NEVER;
+            REQUIRE(xd_heap_check(heap), "the order of a band's work");
+            REQUIRE(has == ((site->has_work[tier] & 1u << band) != 0),
+                    "a band with work that is not noted");
+            has_work = has_work || has;
+        }
+        xd_time key = has_work && xdb_profile_may_run(site->profile)
+                          ? xdb_share_key(site->profile->time)
+                          : XD_NEVER;
+        REQUIRE(site->turn[tier].key == key, "a profile whose turn is another");
+    }
+    REQUIRE(!xd_list_is_empty(&site->fits), "a site without work to come");
+    return NULL;
+}
+
+static const char *check_flows(const struct xdb_profile *profile)
+{
+    uint32_t busy[XDB_TIERS][XDB_BANDS] = {{0}};
+    XD_LIST_EACH (link, &profile->all_shapes) {
+        const struct xdb_shape *shape = XD_ITEM(link, struct xdb_shape, in_profile);
+        busy[shape->tier][shape->band] += shape->queued > 0 ? 1 : 0;
+    }
+    for (size_t tier = 0; tier < XDB_TIERS; tier++) {
+        uint32_t all = 0;
+        for (size_t band = 0; band < XDB_BANDS; band++) {
+            REQUIRE(busy[tier][band] == profile->flows[tier].busy[band],
+                    "a band's count of shapes with tasks");
+            all += busy[tier][band];
+        }
+        REQUIRE(all == profile->flows[tier].all_busy, "a flow's count of shapes");
+    }
+    REQUIRE(profile->time >= profile->floor, "a virtual time below its floor");
     return NULL;
 }
 
@@ -206,7 +261,9 @@ static const char *check_offer(const struct xdb_core *core,
     REQUIRE(idle == 0 || core->starved || xdb_offer_first(offer) == NULL,
             "a task waits and a worker is idle");
     REQUIRE(offer->workers > 0, "an offer of nobody");
-    REQUIRE(xd_heap_check(&offer->ready), "the order of an offer's work");
+    for (size_t tier = 0; tier < XDB_TIERS; tier++) {
+        REQUIRE(xd_heap_check(&offer->turns[tier]), "the order of an offer's profiles");
+    }
     sums->ahead += idle;
     return NULL;
 }
@@ -229,35 +286,96 @@ static const char *check_barriers(const struct xdb_profile *profile)
     return NULL;
 }
 
+/* What of a profile's tasks stands at the workers of its pool. */
+static const char *check_at_workers(const struct xdb_profile *profile, uint64_t *queued)
+{
+    uint64_t leased = 0, pinned = 0;
+    XD_LIST_EACH (link, &profile->pool->workers) {
+        const struct xdb_worker *worker = XD_ITEM(link, struct xdb_worker, in_pool);
+        XD_LIST_EACH (lease, &worker->leases) {
+            const struct xdb_task *task = XD_ITEM(lease, struct xdb_task, place);
+            leased += task->shape->profile == profile ? 1 : 0;
+        }
+        XD_LIST_EACH (own, &worker->own) {
+            const struct xdb_task *task = XD_ITEM(own, struct xdb_task, place);
+            bool is_own = task->shape->profile == profile;
+            pinned += is_own && task->barrier == NULL ? 1 : 0;
+            *queued += is_own ? 1 : 0;
+        }
+    }
+    REQUIRE(leased == profile->leased, "a profile's count of leases");
+    REQUIRE(pinned == profile->bound_queued, "a profile's count of early bound tasks");
+    return NULL;
+}
+
+static const char *check_pool(const struct xdb_core *core,
+                              const struct xdb_pool *pool,
+                              struct sums *sums)
+{
+    const struct xdb_profile *owner = pool->owner;
+    uint64_t workers = 0;
+    XD_LIST_EACH (link, &pool->offers) {
+        const char *wrong =
+            check_offer(core, XD_ITEM(link, struct xdb_offer, in_pool), sums);
+        REQUIRE(wrong == NULL, wrong);
+    }
+    XD_LIST_EACH (link, &pool->workers) {
+        const struct xdb_worker *worker = XD_ITEM(link, struct xdb_worker, in_pool);
+        REQUIRE(worker->pool == pool, "a worker in another pool");
+        REQUIRE(!owner->bound || xd_session_is(worker->owner, owner->maker->session.id),
+                "a stranger's worker in a bound profile");
+        workers++;
+    }
+    XD_LIST_EACH (link, &pool->profiles) {
+        REQUIRE(XD_ITEM(link, struct xdb_profile, in_pool)->pool == pool,
+                "a profile that uses another pool");
+    }
+    REQUIRE(workers == pool->worker_count && workers <= pool->joined,
+            "a pool's count of workers");
+    return NULL;
+}
+
+static bool is_used(const struct xdb_profile *profile)
+{
+    const struct xdb_pool *pool = &profile->own_pool;
+    bool by_others = false;
+    XD_LIST_EACH (link, &pool->profiles) {
+        by_others = by_others || link != &profile->in_pool;
+    }
+    return profile->records > 0 || profile->maker != NULL || pool->worker_count > 0 ||
+           by_others;
+}
+
+static const char *check_shapes(const struct xdb_core *core,
+                                const struct xdb_profile *profile,
+                                uint64_t *queued)
+{
+    uint64_t records = 0;
+    XD_LIST_EACH (link, &profile->all_shapes) {
+        const struct xdb_shape *shape = XD_ITEM(link, struct xdb_shape, in_profile);
+        const char *wrong = check_shape(core, shape, queued);
+        REQUIRE(wrong == NULL, wrong);
+        records += shape->tasks;
+    }
+    REQUIRE(records == profile->records, "a profile's count of records");
+    XD_LIST_EACH (link, &profile->sites) {
+        const char *wrong = check_site(XD_ITEM(link, struct xdb_site, in_profile));
+        REQUIRE(wrong == NULL, wrong);
+    }
+    return check_flows(profile);
+}
+
 static const char *check_profile(const struct xdb_core *core,
                                  const struct xdb_profile *profile,
                                  struct sums *sums)
 {
-    uint64_t queued = 0, records = 0, workers = 0, pinned = 0, leased = 0;
-    XD_LIST_EACH (link, &profile->all_shapes) {
-        const struct xdb_shape *shape = XD_ITEM(link, struct xdb_shape, in_profile);
-        const char *wrong = check_shape(shape, &queued);
-        REQUIRE(wrong == NULL, wrong);
-        records += shape->tasks;
-    }
-    XD_LIST_EACH (link, &profile->offers) {
-        const char *wrong =
-            check_offer(core, XD_ITEM(link, struct xdb_offer, in_profile), sums);
-        REQUIRE(wrong == NULL, wrong);
-    }
-    XD_LIST_EACH (link, &profile->workers) {
-        const struct xdb_worker *worker = XD_ITEM(link, struct xdb_worker, in_profile);
-        REQUIRE(worker->profile == profile, "a worker in another profile");
-        REQUIRE(!profile->bound ||
-                    xd_session_is(worker->owner, profile->maker->session.id),
-                "a stranger's worker in a bound profile");
-        workers++;
-        leased += worker->leased;
-        XD_LIST_EACH (own, &worker->own) {
-            pinned += XD_ITEM(own, struct xdb_task, place)->barrier == NULL ? 1 : 0;
-            queued++;
-        }
-    }
+    uint64_t queued = 0;
+    const char *wrong = check_shapes(core, profile, &queued);
+    REQUIRE(wrong == NULL, wrong);
+    wrong = check_pool(core, &profile->own_pool, sums);
+    REQUIRE(wrong == NULL, wrong);
+    wrong = check_at_workers(profile, &queued);
+    REQUIRE(wrong == NULL, wrong);
     XD_LIST_EACH (link, &profile->barriers) {
         queued +=
             XD_ITEM(link, struct xdb_task, place)->state == XDB_TASK_BARRIER ? 1 : 0;
@@ -265,14 +383,10 @@ static const char *check_profile(const struct xdb_core *core,
     REQUIRE(is_within(profile->tasks, core->config.profile_tasks),
             "a profile over its budget of tasks");
     REQUIRE(queued == profile->queued, "a profile's count of waiting tasks");
-    REQUIRE(leased == profile->leased, "a profile's count of leases");
-    REQUIRE(pinned == profile->bound_queued, "a profile's count of early bound tasks");
-    REQUIRE(records == profile->records, "a profile's count of records");
-    REQUIRE(workers == profile->worker_count && workers <= profile->joined,
-            "a profile's count of workers");
-    REQUIRE(workers > 0 || records > 0 || profile->maker != NULL || core->starved,
-            "a profile that nobody uses");
-    REQUIRE(profile->spare_count <= XDB_SPARE_SHAPES || core->starved,
+    REQUIRE(is_used(profile) || core->starved, "a profile that nobody uses");
+    REQUIRE((profile->spare_count <= XDB_SPARE_SHAPES &&
+             profile->spare_estimate_count <= XDB_SPARE_ESTIMATES) ||
+                core->starved,
             "too many spare shapes");
     return check_barriers(profile);
 }

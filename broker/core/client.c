@@ -106,7 +106,7 @@ size_t xdb_client_end_actions(const struct xdb_core *core,
 {
     size_t need = 2 + core->states[XDB_TASK_HELD] + core->states[XDB_TASK_RUNNING];
     XD_LIST_EACH (link, &client->made) {
-        need += XD_ITEM(link, struct xdb_profile, in_maker)->worker_count * 2;
+        need += XD_ITEM(link, struct xdb_profile, in_maker)->own_pool.worker_count * 2;
     }
     return need;
 }

@@ -15,6 +15,8 @@ void xdb_config_default(struct xdb_core_config *config)
         .hold_budget = XD_MS,
         .hold_below = 100 * XD_US,
         .recall_after = 20 * XD_MS,
+        .run_unknown = 500 * XD_MS,
+        .tier_share = 0.05,
         .retry_after_ms = 100,
     };
 }
@@ -30,7 +32,7 @@ static const struct {
     [XDB_EVENT_HEARD] = {NULL, NULL, true},
     [XDB_EVENT_LEAVE] = {xdb_plan_end, xdb_apply_end, false},
     [XDB_EVENT_LOST] = {xdb_plan_end, xdb_apply_end, false},
-    [XDB_EVENT_PROFILE] = {xdb_plan_profile, xdb_apply_profile, true},
+    [XDB_EVENT_PROFILE] = {xdb_plan_configure, xdb_apply_configure, true},
     [XDB_EVENT_SUBMIT] = {xdb_plan_submit, xdb_apply_submit, true},
     [XDB_EVENT_CANCEL] = {xdb_plan_cancel, xdb_apply_cancel, true},
     [XDB_EVENT_ACK] = {xdb_plan_ack, xdb_apply_ack, true},

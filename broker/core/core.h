@@ -27,6 +27,8 @@ struct xdb_core_config {
     xd_time hold_below;   /* tasks predicted longer than this are never sent ahead */
     xd_time recall_after; /* a worker this long in one task while others idle gives held
                              ones back */
+    xd_time run_unknown;  /* how long a task runs of which nothing is known */
+    double tier_share; /* of the workers' time, that each priority class gets at least */
     uint64_t client_tasks, client_bytes, profile_tasks, profile_bytes, broker_tasks,
         broker_bytes;
     uint32_t retry_after_ms; /* what BUSY says */
@@ -94,7 +96,9 @@ void xdb_core_stats(const struct xdb_core *core, struct xdb_stats *out);
  * Names are not NUL-ended. */
 struct xdb_profile_view {
     const struct xd_bytes *name;
-    bool bound, round_robin;
+    bool bound, round_robin, paused;
+    const char *policy;
+    double weight;
     uint64_t queued, leased, workers, done, bytes,
         homeless; /* homeless: queued tasks that no worker here fits */
 };

@@ -30,7 +30,12 @@ static bool send(struct xdb_core *core,
         core->starved = true;
         return false;
     }
+    struct xdb_profile *profile = task->shape->profile;
+    if (task->barrier == NULL) {
+        xdb_share_charge(core, task, worker->offer);
+    }
     xdb_task_unqueue(core, task);
+    xdb_share_turn(core, profile);
     xdb_task_move(core, task, XDB_MOVE_SEND, ahead ? XDB_TASK_HELD : XDB_TASK_RUNNING);
     xdb_worker_add_lease(core, worker, task, ahead);
     core->counters.dispatched++;
@@ -38,16 +43,14 @@ static bool send(struct xdb_core *core,
     return true;
 }
 
-/* A part pinned to it goes first and only when it is idle. */
+/* What is pinned to it goes first; a part only when it is idle. */
 static struct xdb_task *next_task(const struct xdb_worker *worker)
 {
-    if (!xd_list_is_empty(&worker->own)) {
-        struct xdb_task *first = XD_ITEM(worker->own.next, struct xdb_task, place);
-        if (first->barrier != NULL) {
-            return worker->state == XDB_WORKER_IDLE ? first : NULL;
-        }
+    if (xd_list_is_empty(&worker->own)) {
+        return xdb_offer_first(worker->offer);
     }
-    return worker->profile->policy->next(worker);
+    struct xdb_task *first = XD_ITEM(worker->own.next, struct xdb_task, place);
+    return first->barrier == NULL || worker->state == XDB_WORKER_IDLE ? first : NULL;
 }
 
 static void serve_worker(struct xdb_core *core, struct xdb_worker *worker)

@@ -12,6 +12,24 @@
 #include "base/task.h"
 #include "base/time.h"
 
+/* In which order the tasks of a profile go. */
+enum xdb_policy_kind {
+    XDB_POLICY_BANDS,       /* bands of predicted run time, by weight */
+    XDB_POLICY_FIFO,        /* first in, first out */
+    XDB_POLICY_SJF,         /* the shortest first, aged */
+    XDB_POLICY_PRIORITY,    /* by the tasks' ranks, strictly */
+    XDB_POLICY_ROUND_ROBIN, /* bound to the next worker in turn when they arrive */
+    XDB_POLICIES
+};
+
+/* What of a profile's settings a PROFILE event names. */
+enum {
+    XDB_SET_WEIGHT = 1u << 0,
+    XDB_SET_RUNNING = 1u << 1,
+    XDB_SET_PAUSED = 1u << 2,
+    XDB_SET_POOL = 1u << 3
+};
+
 enum xdb_event_kind {
     XDB_EVENT_CLIENT_JOIN, /* a client session exists (HELLO was answered) */
     XDB_EVENT_WORKER_JOIN, /* a worker session said READY */
@@ -50,8 +68,15 @@ struct xdb_event {
         struct {
             struct xd_bytes *name; /* shares */
             bool bound;            /* gone, with its tasks, when this session ends */
-            bool round_robin;      /* early binding instead of the FIFO */
             bool free;             /* its maker gives it up, alone */
+            bool only_set;         /* an administrator: what `set` names, of any profile
+                                      that exists */
+            enum xdb_policy_kind policy;
+            uint32_t set;  /* which of the following; they may change at any time */
+            double weight; /* among those that share workers; 1 at first */
+            uint32_t max_running;  /* tasks at workers at one time; 0: no limit */
+            bool paused;           /* nothing goes to workers */
+            struct xd_bytes *pool; /* shares; the profile whose workers it uses */
         } profile;
         struct {
             struct xd_bytes *profile; /* shares */

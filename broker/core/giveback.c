@@ -16,7 +16,7 @@ static void give_back(struct xdb_core *core,
         return;
     }
     if (task->barrier == NULL) {
-        worker->profile->policy->put_back(core, task);
+        xdb_shape_put(core, task);
         return;
     }
     xdb_worker_pin(core, worker, task);

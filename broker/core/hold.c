@@ -1,23 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Tasks sent ahead of need: predicted run times, how much may lie at a worker, and when
- * it is called back. */
-#include <math.h>
-
+/* Tasks sent ahead of need: how much may lie at a worker, and when it is called back. */
 #include "core/inside.h"
-
-/* The average of the logarithms of the runs seen, the last ones more: one run of a
- * microsecond that the system interrupted for milliseconds must not end what goes ahead.
- * A run not measured says nothing. */
-void xdb_hold_learn(struct xdb_shape *shape, uint64_t run_ns)
-{
-    if (run_ns == 0) {
-        return;
-    }
-    shape->run_count += shape->run_count < 10 ? 1 : 0;
-    shape->run_log += (log((double)run_ns) - shape->run_log) / (double)shape->run_count;
-    double us = exp(shape->run_log) / 1000.0 + 1.0;
-    shape->predicted_us = us > (double)UINT32_MAX / 2 ? UINT32_MAX / 2 : (uint32_t)us;
-}
 
 /* Only short tasks, only so many predicted seconds, never one of unknown length, and
  * never two of one id (they would be other clients', and reports name no client). */

@@ -10,12 +10,15 @@
 #include "base/map.h"
 #include "core/client.h"
 #include "core/core.h"
+#include "core/estimate.h"
 #include "core/fault.h"
 #include "core/policy.h"
+#include "core/pool.h"
 #include "core/profile.h"
 #include "core/rows.h"
 #include "core/session.h"
 #include "core/shape.h"
+#include "core/share.h"
 #include "core/task.h"
 #include "core/worker.h"
 
@@ -101,8 +104,7 @@ void xdb_admit_charge(struct xdb_core *core, struct xdb_task *task, uint64_t byt
 void xdb_admit_to_result(struct xdb_core *core, struct xdb_task *task, uint64_t bytes);
 void xdb_admit_release(struct xdb_core *core, struct xdb_task *task);
 
-/* hold.c: predictions, and what may be sent ahead. */
-void xdb_hold_learn(struct xdb_shape *shape, uint64_t run_ns);
+/* hold.c: what may be sent ahead. */
 bool xdb_hold_allows(const struct xdb_core *core,
                      const struct xdb_worker *worker,
                      const struct xdb_task *task);
@@ -147,6 +149,8 @@ typedef enum xd_err xdb_plan(struct xdb_core *core,
                              size_t *need);
 typedef void xdb_apply(struct xdb_core *core, struct xdb_event *event);
 
+xdb_plan xdb_plan_configure; /* configure.c */
+xdb_apply xdb_apply_configure;
 xdb_plan xdb_plan_submit; /* submit.c */
 xdb_apply xdb_apply_submit;
 xdb_plan xdb_plan_cancel; /* cancel.c */

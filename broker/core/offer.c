@@ -32,15 +32,18 @@ static bool offer_is(const struct xdb_offer *offer,
 
 void xdb_offer_free(struct xdb_offer *offer)
 {
-    XD_LIST_EACH_SAFE (link, &offer->fits) {
-        xdb_fit_free(XD_ITEM(link, struct xdb_fit, in_offer));
+    while (!xd_list_is_empty(&offer->sites)) { /* each goes with its last fit */
+        struct xdb_site *site = XD_ITEM(offer->sites.next, struct xdb_site, in_offer);
+        xdb_fit_free(XD_ITEM(site->fits.next, struct xdb_fit, in_site));
     }
     for (size_t i = 0; i < offer->handler_count; i++) {
         xd_bytes_unref(offer->handlers[i]);
     }
     xd_list_remove(&offer->hungry);
-    xd_list_remove(&offer->in_profile);
-    xd_heap_fini(&offer->ready);
+    xd_list_remove(&offer->in_pool);
+    for (size_t tier = 0; tier < XDB_TIERS; tier++) {
+        xd_heap_fini(&offer->turns[tier]);
+    }
     xd_free(offer->handlers);
     xd_free(offer);
 }
@@ -63,16 +66,26 @@ static struct xdb_offer *offer_alloc(uint32_t formats,
     for (size_t i = 0; i < handler_count; i++) {
         offer->handlers[i] = xd_bytes_ref(handlers[i]);
     }
-    xd_heap_init(&offer->ready);
-    xd_list_init(&offer->in_profile);
+    xd_list_init(&offer->in_pool);
     xd_list_init(&offer->hungry);
-    xd_list_init(&offer->fits);
+    xd_list_init(&offer->sites);
     xd_list_init(&offer->idle);
     xd_list_init(&offer->ahead);
     return offer;
 }
 
-static enum xd_err offer_make(struct xdb_profile *profile,
+static enum xd_err fit_shapes(struct xdb_offer *offer, struct xdb_profile *profile)
+{
+    enum xd_err err = XD_OK;
+    for (struct xd_list *link = profile->all_shapes.next;
+         err == XD_OK && link != &profile->all_shapes;
+         link = link->next) {
+        err = xdb_fit_make(XD_ITEM(link, struct xdb_shape, in_profile), offer);
+    }
+    return err;
+}
+
+static enum xd_err offer_make(struct xdb_pool *pool,
                               uint32_t formats,
                               struct xd_bytes *const *handlers,
                               size_t handler_count,
@@ -82,45 +95,34 @@ static enum xd_err offer_make(struct xdb_profile *profile,
     if (offer == NULL) {
         return XD_ERR_NOMEM;
     }
-    offer->profile = profile;
-    XD_LIST_EACH (link, &profile->all_shapes) {
-        if (xdb_fit_make(XD_ITEM(link, struct xdb_shape, in_profile), offer) != XD_OK) {
+    offer->pool = pool;
+    XD_LIST_EACH (link, &pool->profiles) {
+        if (fit_shapes(offer, XD_ITEM(link, struct xdb_profile, in_pool)) != XD_OK) {
             xdb_offer_free(offer);
             return XD_ERR_NOMEM;
         }
     }
-    xd_list_push_back(&profile->offers, &offer->in_profile);
+    xd_list_push_back(&pool->offers, &offer->in_pool);
     *out = offer;
     return XD_OK;
 }
 
 enum xd_err xdb_offer_intern(struct xdb_core *core,
-                             struct xdb_profile *profile,
+                             struct xdb_pool *pool,
                              uint32_t formats,
                              struct xd_bytes *const *handlers,
                              size_t handler_count,
                              struct xdb_offer **out)
 {
-    XD_LIST_EACH (link, &profile->offers) {
-        struct xdb_offer *offer = XD_ITEM(link, struct xdb_offer, in_profile);
+    XD_LIST_EACH (link, &pool->offers) {
+        struct xdb_offer *offer = XD_ITEM(link, struct xdb_offer, in_pool);
         if (offer_is(offer, formats, handlers, handler_count)) {
             *out = offer;
             return XD_OK;
         }
     }
-    xdb_profile_touch(core, profile);
-    return offer_make(profile, formats, handlers, handler_count, out);
-}
-
-struct xdb_task *xdb_offer_first(const struct xdb_offer *offer)
-{
-    struct xd_heap_item *item = xd_heap_first(&offer->ready);
-    if (item == NULL || item->key == XD_NEVER ||
-        (uint64_t)item->key >= offer->profile->gate) {
-        return NULL;
-    }
-    const struct xdb_shape *shape = XD_ITEM(item, struct xdb_fit, ready)->shape;
-    return XD_ITEM(shape->queue.next, struct xdb_task, place);
+    xdb_profile_touch(core, pool->owner);
+    return offer_make(pool, formats, handlers, handler_count, out);
 }
 
 void xdb_offer_touch(struct xdb_core *core, struct xdb_offer *offer)

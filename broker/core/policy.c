@@ -1,28 +1,59 @@
 /* SPDX-License-Identifier: MIT */
-/* The policies there are: first in, first out; and early round robin. */
+/* The policies there are. */
 #include "core/policy.h"
 
 #include "core/inside.h"
 
-static struct xdb_task *fifo_next(const struct xdb_worker *worker)
+#define FIRST_CUT_US 1000u /* the shortest band ends here, */
+#define CUT_FACTOR 8u      /* each further one is so much wider */
+
+/* Shortest first, but who waits long goes before who came later: a task is as old as if
+ * it had come AGE times its run time later, and at most AGE_MAX. */
+#define AGE 8
+#define AGE_MAX (300 * XD_S)
+
+/* Sequence numbers of one rank: 2^47 tasks. */
+#define SEQ_BITS 47
+
+static uint8_t one_band(const struct xdb_core *core, const struct xdb_shape *shape)
 {
-    return xdb_offer_first(worker->offer);
+    return 0;
 }
 
-const struct xdb_policy xdb_policy_fifo = {
-    .name = "fifo",
-    .put = xdb_shape_put,
-    .put_back = xdb_shape_put,
-    .next = fifo_next,
-    .take = xdb_shape_take,
-};
+static uint8_t band_by_time(const struct xdb_core *core, const struct xdb_shape *shape)
+{
+    uint64_t us = shape->predicted_us > 0 ? shape->predicted_us
+                                          : (uint64_t)(core->config.run_unknown / XD_US);
+    uint8_t band = 0;
+    for (uint64_t cut = FIRST_CUT_US; us >= cut && band < XDB_BANDS - 1;
+         cut *= CUT_FACTOR) {
+        band++;
+    }
+    return xdb_fault(19) ? (uint8_t)(XDB_BANDS - 1 - band) : band;
+}
+
+static xd_time by_seq(const struct xdb_shape *shape, const struct xdb_task *first)
+{
+    return (xd_time)first->seq;
+}
+
+static xd_time by_age(const struct xdb_shape *shape, const struct xdb_task *first)
+{
+    xd_time run = (xd_time)shape->predicted_us * XD_US;
+    return xd_time_add(first->arrived, xd_time_min(AGE * run, AGE_MAX));
+}
+
+static xd_time by_rank(const struct xdb_shape *shape, const struct xdb_task *first)
+{
+    return (xd_time)((uint64_t)(INT16_MAX - shape->rank) << SEQ_BITS | first->seq);
+}
 
 /* The next worker round the ring that takes tasks of this shape; NULL: none now. The
- * ring is the profile's list of workers, its first the one whose turn it is. */
+ * ring is the pool's list of workers, its first the one whose turn it is. */
 static struct xdb_worker *next_in_ring(const struct xdb_task *task)
 {
-    XD_LIST_EACH (link, &task->shape->profile->workers) {
-        struct xdb_worker *worker = XD_ITEM(link, struct xdb_worker, in_profile);
+    XD_LIST_EACH (link, &task->shape->profile->pool->workers) {
+        struct xdb_worker *worker = XD_ITEM(link, struct xdb_worker, in_pool);
         if (xdb_worker_takes_tasks(worker) &&
             xdb_shape_fits(task->shape, worker->offer)) {
             return worker;
@@ -33,7 +64,7 @@ static struct xdb_worker *next_in_ring(const struct xdb_task *task)
 
 /* Bound when it arrives, whoever is free. What cannot be bound then (no worker, or a
  * barrier before it) waits for whoever becomes free. */
-static void round_robin_put(struct xdb_core *core, struct xdb_task *task)
+static void put_in_ring(struct xdb_core *core, struct xdb_task *task)
 {
     struct xdb_profile *profile = task->shape->profile;
     struct xdb_worker *worker = task->seq < profile->gate ? next_in_ring(task) : NULL;
@@ -41,13 +72,13 @@ static void round_robin_put(struct xdb_core *core, struct xdb_task *task)
         xdb_shape_put(core, task);
         return;
     }
-    xd_list_remove(&worker->in_profile);
-    xd_list_push_back(&profile->workers, &worker->in_profile);
+    xd_list_remove(&worker->in_pool);
+    xd_list_push_back(&profile->pool->workers, &worker->in_pool);
     profile->bound_queued++;
     xdb_worker_pin(core, worker, task);
 }
 
-static void round_robin_take(struct xdb_core *core, struct xdb_task *task)
+static void take_from_ring(struct xdb_core *core, struct xdb_task *task)
 {
     if (task->worker == NULL) {
         xdb_shape_take(core, task);
@@ -58,18 +89,12 @@ static void round_robin_take(struct xdb_core *core, struct xdb_task *task)
     task->shape->profile->bound_queued--;
 }
 
-static struct xdb_task *round_robin_next(const struct xdb_worker *worker)
-{
-    if (xd_list_is_empty(&worker->own)) {
-        return xdb_offer_first(worker->offer);
-    }
-    return XD_ITEM(worker->own.next, struct xdb_task, place);
-}
-
-const struct xdb_policy xdb_policy_round_robin = {
-    .name = "round_robin",
-    .put = round_robin_put,
-    .put_back = xdb_shape_put,
-    .next = round_robin_next,
-    .take = round_robin_take,
+const struct xdb_policy xdb_policies[XDB_POLICIES] = {
+    [XDB_POLICY_BANDS] = {"bands", band_by_time, by_seq, xdb_shape_put, xdb_shape_take},
+    [XDB_POLICY_FIFO] = {"fifo", one_band, by_seq, xdb_shape_put, xdb_shape_take},
+    [XDB_POLICY_SJF] = {"sjf", one_band, by_age, xdb_shape_put, xdb_shape_take},
+    [XDB_POLICY_PRIORITY] =
+        {"priority", one_band, by_rank, xdb_shape_put, xdb_shape_take},
+    [XDB_POLICY_ROUND_ROBIN] =
+        {"round_robin", one_band, by_seq, put_in_ring, take_from_ring},
 };

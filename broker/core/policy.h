@@ -1,26 +1,31 @@
 /* SPDX-License-Identifier: MIT */
-/* The seam for scheduling policies: where a task waits, and which one a worker gets. */
+/* The seam for scheduling policies: in which order one profile's tasks go. */
 #ifndef XDB_CORE_POLICY_H
 #define XDB_CORE_POLICY_H
 
-struct xdb_core;
-struct xdb_task;
-struct xdb_worker;
+#include <stddef.h>
+#include <stdint.h>
 
-/* A policy decides inside one profile, in O(log n) at most, and allocates nothing. It
+#include "base/time.h"
+#include "core/event.h"
+
+struct xdb_core;
+struct xdb_shape;
+struct xdb_task;
+
+/* Tasks that are alike (shape.h) go in the order they came; a policy says in which band
+ * a shape stands, and in which order shapes stand in a band. It allocates nothing, and
  * never gives out a task behind the profile's gate (profile.h). */
 struct xdb_policy {
     const char *name;
+    uint8_t (*band)(const struct xdb_core *core, const struct xdb_shape *shape);
+    xd_time (*key)(const struct xdb_shape *shape, const struct xdb_task *first);
     /* A new task begins to wait (QUEUED). */
     void (*put)(struct xdb_core *core, struct xdb_task *task);
-    /* One comes back unstarted, to where it was in the order. */
-    void (*put_back)(struct xdb_core *core, struct xdb_task *task);
-    /* Which one this worker would get now, without taking it; NULL: none. */
-    struct xdb_task *(*next)(const struct xdb_worker *worker);
     /* It waits no more. */
     void (*take)(struct xdb_core *core, struct xdb_task *task);
 };
 
-extern const struct xdb_policy xdb_policy_fifo, xdb_policy_round_robin;
+extern const struct xdb_policy xdb_policies[XDB_POLICIES];
 
 #endif

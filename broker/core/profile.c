@@ -11,6 +11,40 @@ struct xdb_profile *xdb_profile_find(const struct xdb_core *core,
     return item == NULL ? NULL : XD_ITEM(item, struct xdb_profile, by_name);
 }
 
+static void init_pool(struct xdb_profile *profile)
+{
+    profile->own_pool.owner = profile;
+    profile->pool = &profile->own_pool;
+    xd_list_init(&profile->pool->offers);
+    xd_list_init(&profile->pool->workers);
+    xd_list_init(&profile->pool->profiles);
+    xd_list_push_back(&profile->pool->profiles, &profile->in_pool);
+}
+
+static struct xdb_profile *profile_alloc(struct xdb_core *core, struct xd_bytes *name)
+{
+    struct xdb_profile *profile = xd_zalloc(sizeof *profile);
+    if (profile == NULL || xdb_estimate_init(profile) != XD_OK) {
+        xd_free(profile);
+        return NULL;
+    }
+    profile->name = xd_bytes_ref(name);
+    profile->policy = &xdb_policies[XDB_POLICY_BANDS];
+    profile->gate = UINT64_MAX;
+    profile->weight = 1;
+    xd_map_init(&profile->shapes, core->config.seed);
+    xd_map_init(&profile->estimates, core->config.seed);
+    xd_list_init(&profile->in_maker);
+    xd_list_init(&profile->all_shapes);
+    xd_list_init(&profile->spare_shapes);
+    xd_list_init(&profile->spare_estimates);
+    xd_list_init(&profile->sites);
+    xd_list_init(&profile->barriers);
+    xd_list_init(&profile->touched);
+    init_pool(profile);
+    return profile;
+}
+
 enum xd_err xdb_profile_intern(struct xdb_core *core,
                                struct xd_bytes *name,
                                struct xdb_profile **out)
@@ -21,22 +55,10 @@ enum xd_err xdb_profile_intern(struct xdb_core *core,
         return XD_OK;
     }
     enum xd_err err = xd_map_reserve(&core->profiles, 1);
-    profile = err == XD_OK ? xd_zalloc(sizeof *profile) : NULL;
+    profile = err == XD_OK ? profile_alloc(core, name) : NULL;
     if (profile == NULL) {
         return XD_ERR_NOMEM;
     }
-    profile->name = xd_bytes_ref(name);
-    profile->policy = &xdb_policy_fifo;
-    profile->gate = UINT64_MAX;
-    xd_map_init(&profile->shapes[0], core->config.seed);
-    xd_map_init(&profile->shapes[1], core->config.seed);
-    xd_list_init(&profile->in_maker);
-    xd_list_init(&profile->all_shapes);
-    xd_list_init(&profile->spare_shapes);
-    xd_list_init(&profile->offers);
-    xd_list_init(&profile->workers);
-    xd_list_init(&profile->barriers);
-    xd_list_init(&profile->touched);
     xd_map_add(&core->profiles, &profile->by_name, name->data, name->size);
     xdb_profile_touch(core, profile);
     *out = profile;
@@ -55,16 +77,15 @@ static void drop_spare_shapes(struct xdb_profile *profile, size_t keep)
     while (profile->spare_count > keep) {
         struct xdb_shape *shape =
             XD_ITEM(profile->spare_shapes.next, struct xdb_shape, spare);
-        xd_map_remove(&profile->shapes[shape->format == XD_FORMAT_CALL],
-                      &shape->by_callee);
+        xd_map_remove(&profile->shapes, &shape->by_key);
         xdb_shape_free(shape);
     }
 }
 
 static void drop_spare_offers(struct xdb_profile *profile)
 {
-    XD_LIST_EACH_SAFE (link, &profile->offers) {
-        struct xdb_offer *offer = XD_ITEM(link, struct xdb_offer, in_profile);
+    XD_LIST_EACH_SAFE (link, &profile->own_pool.offers) {
+        struct xdb_offer *offer = XD_ITEM(link, struct xdb_offer, in_pool);
         if (offer->workers == 0) {
             xdb_offer_free(offer);
         }
@@ -77,20 +98,36 @@ void xdb_profile_free(struct xdb_core *core, struct xdb_profile *profile)
     drop_spare_offers(profile);
     xd_list_remove(&profile->touched);
     xd_list_remove(&profile->in_maker);
+    xd_list_remove(&profile->in_pool);
+    if (profile->pool != &profile->own_pool) {
+        xdb_profile_touch(core, profile->pool->owner);
+    }
     xd_map_remove(&core->profiles, &profile->by_name);
-    xd_map_fini(&profile->shapes[0]);
-    xd_map_fini(&profile->shapes[1]);
+    xd_map_fini(&profile->shapes);
+    xdb_estimate_fini(profile);
     xd_bytes_unref(profile->name);
     xd_free(profile);
 }
 
+/* By its tasks, its maker, its workers, or profiles that use them. */
+static bool is_used(const struct xdb_profile *profile)
+{
+    const struct xd_list *first = profile->own_pool.profiles.next;
+    bool by_others =
+        first != &profile->own_pool.profiles &&
+        (first != &profile->in_pool || first->next != &profile->own_pool.profiles);
+    return profile->records > 0 || profile->maker != NULL ||
+           profile->own_pool.worker_count > 0 || by_others;
+}
+
 void xdb_profile_tidy(struct xdb_core *core, struct xdb_profile *profile)
 {
-    if (profile->worker_count == 0 && profile->records == 0 && profile->maker == NULL) {
+    if (!is_used(profile)) {
         xdb_profile_free(core, profile);
         return;
     }
     drop_spare_shapes(profile, XDB_SPARE_SHAPES);
+    xdb_estimate_drop_spare(profile, XDB_SPARE_ESTIMATES);
     drop_spare_offers(profile);
 }
 
@@ -101,9 +138,9 @@ void xdb_profile_unmake(struct xdb_core *core, struct xdb_profile *profile)
     profile->bound = false;
     xd_list_remove(&profile->in_maker);
     xdb_profile_touch(core, profile);
-    while (was_bound && !xd_list_is_empty(&profile->workers)) {
-        struct xdb_worker *worker =
-            XD_ITEM(profile->workers.next, struct xdb_worker, in_profile);
+    struct xd_list *workers = &profile->own_pool.workers;
+    while (was_bound && !xd_list_is_empty(workers)) {
+        struct xdb_worker *worker = XD_ITEM(workers->next, struct xdb_worker, in_pool);
         xdb_action_drop(core, &worker->session, XD_ERR_GONE, "profile ended");
         xdb_worker_end(core, worker);
     }
@@ -115,93 +152,20 @@ bool xdb_profile_admits(const struct xdb_profile *profile,
     return !profile->bound || profile->maker == client || xdb_fault(12);
 }
 
-enum xd_err xdb_plan_profile(struct xdb_core *core,
-                             const struct xdb_event *event,
-                             size_t *need)
+void xdb_profile_make(struct xdb_profile *profile, struct xdb_client *client)
 {
-    *need = 1;
-    struct xdb_profile *profile;
-    return xdb_profile_intern(core, event->profile.name, &profile);
+    profile->maker = client;
+    xd_list_push_back(&client->made, &profile->in_maker);
 }
 
-static bool is_configured_so(const struct xdb_profile *profile,
-                             const struct xdb_event *event)
+void xdb_profile_join_pool(struct xdb_core *core,
+                           struct xdb_profile *profile,
+                           struct xdb_pool *pool)
 {
-    return profile->bound == event->profile.bound &&
-           (profile->policy == &xdb_policy_round_robin) == event->profile.round_robin;
-}
-
-/* Can it become what the client asks for? Not under the tasks and workers of others. */
-static bool may_configure(const struct xdb_profile *profile,
-                          const struct xdb_client *client,
-                          bool bound)
-{
-    if (profile->records > 0) {
-        return false;
-    }
-    XD_LIST_EACH (link, &profile->workers) {
-        const struct xdb_worker *worker = XD_ITEM(link, struct xdb_worker, in_profile);
-        if (bound && !xd_session_is(worker->owner, client->session.id)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static void configure(struct xdb_profile *profile,
-                      struct xdb_client *client,
-                      const struct xdb_event *event)
-{
-    if (profile->maker == NULL) {
-        profile->maker = client;
-        xd_list_push_back(&client->made, &profile->in_maker);
-    }
-    profile->bound = event->profile.bound;
-    profile->policy =
-        event->profile.round_robin ? &xdb_policy_round_robin : &xdb_policy_fifo;
-}
-
-/* What was only ever configured, or is used by others as well. */
-static void give_up(struct xdb_core *core,
-                    struct xdb_profile *profile,
-                    const struct xdb_client *client)
-{
-    if (profile->bound) {
-        xdb_action_error(core,
-                         client->session.id,
-                         XD_ERR_INVALID,
-                         "a bound profile ends with its session");
-    } else if (profile->maker == client) {
-        xdb_profile_unmake(core, profile);
-    }
-}
-
-void xdb_apply_profile(struct xdb_core *core, struct xdb_event *event)
-{
-    struct xdb_profile *profile = xdb_profile_find(core, event->profile.name);
-    struct xdb_client *client = xdb_client_find(core, event->session);
-    xdb_profile_touch(core, profile);
-    if (client == NULL) {
-        core->counters.stale++;
-    } else if (event->profile.free) {
-        give_up(core, profile, client);
-    } else if (profile->bound && profile->maker != client) {
-        xdb_action_error(core,
-                         event->session,
-                         XD_ERR_FORBIDDEN,
-                         "the profile belongs to another session");
-    } else if (is_configured_so(profile, event)) {
-        if (profile->maker == NULL) {
-            configure(profile, client, event);
-        }
-    } else if (profile->maker != NULL && profile->maker != client) {
-        xdb_action_error(core,
-                         event->session,
-                         XD_ERR_EXISTS,
-                         "the profile is configured by another session");
-    } else if (!may_configure(profile, client, event->profile.bound)) {
-        xdb_action_error(core, event->session, XD_ERR_EXISTS, "the profile is in use");
-    } else {
-        configure(profile, client, event);
-    }
+    struct xdb_pool *old = profile->pool;
+    drop_spare_shapes(profile, 0); /* what they fit is another now */
+    xd_list_remove(&profile->in_pool);
+    profile->pool = pool;
+    xd_list_push_back(&pool->profiles, &profile->in_pool);
+    xdb_profile_touch(core, old->owner);
 }

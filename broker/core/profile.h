@@ -12,6 +12,9 @@
 #include "base/err.h"
 #include "base/list.h"
 #include "base/map.h"
+#include "core/pool.h"
+#include "core/shape.h"
+#include "core/share.h"
 
 struct xdb_client;
 struct xdb_core;
@@ -25,11 +28,23 @@ struct xdb_profile {
     struct xdb_client *maker; /* who configured it and is here; NULL: nobody */
     struct xd_list in_maker;
     bool bound;
-    struct xd_map shapes[2]; /* format r, format call */
+    struct xdb_pool *pool; /* whose workers it uses: its own, or another profile's */
+    struct xdb_pool own_pool;
+    struct xd_list in_pool;
+    struct xd_map shapes;
     struct xd_list all_shapes;
-    struct xd_list spare_shapes; /* oldest first */
-    size_t spare_count;
-    struct xd_list offers, workers;
+    struct xd_list spare_shapes; /* oldest first, like the next */
+    struct xd_list spare_estimates;
+    size_t spare_count, spare_estimate_count;
+    struct xd_map estimates;
+    struct xdb_estimate *estimate; /* over all its tasks */
+    struct xd_list sites;          /* its work, by kind of worker */
+    double weight;
+    double time;  /* virtual: microseconds of its workers by weight */
+    double floor; /* what it was when its work began: no correction goes below */
+    struct xdb_flow flows[XDB_TIERS];
+    uint32_t max_running; /* leases at one time; 0: no limit */
+    bool paused;
     struct xd_list barriers; /* in order; the first may be open */
     uint64_t gate; /* tasks from this seq on wait: the first barrier's, or UINT64_MAX */
     struct xd_list touched;  /* the core's list of those to look at */
@@ -37,9 +52,9 @@ struct xdb_profile {
     uint64_t bound_queued;   /* early bound ones not sent yet */
     uint64_t records;        /* that stand in one of its shapes */
     uint64_t tasks, bytes;   /* accounted: without outcome */
-    uint64_t worker_count, done;
-    uint64_t joined, ended; /* since it was made: workers; tasks and parts told or
-                               dropped, not the whole of an opened barrier */
+    uint64_t done;
+    uint64_t ended; /* since it was made: tasks and parts told or dropped, not the whole
+                       of an opened barrier */
 };
 
 /* Spare shapes kept for their estimates. */
@@ -65,9 +80,18 @@ void xdb_profile_unmake(struct xdb_core *core, struct xdb_profile *profile);
 bool xdb_profile_admits(const struct xdb_profile *profile,
                         const struct xdb_client *client);
 
-enum xd_err xdb_plan_profile(struct xdb_core *core,
-                             const struct xdb_event *event,
-                             size_t *need) XD_MUST_USE;
-void xdb_apply_profile(struct xdb_core *core, struct xdb_event *event);
+/* Its maker is this session from now on; it had none. */
+void xdb_profile_make(struct xdb_profile *profile, struct xdb_client *client);
+
+/* Use the workers of that pool; there must be no records in it. */
+void xdb_profile_join_pool(struct xdb_core *core,
+                           struct xdb_profile *profile,
+                           struct xdb_pool *pool);
+
+static inline bool xdb_profile_may_run(const struct xdb_profile *profile)
+{
+    return !profile->paused &&
+           (profile->max_running == 0 || profile->leased < profile->max_running);
+}
 
 #endif

@@ -71,6 +71,22 @@ static bool refs_are_own(const struct xd_result *result, struct xd_session_id se
     return true;
 }
 
+/* Who failed or was cancelled might have run longer. A run not measured says nothing. */
+static void note_run(struct xdb_core *core,
+                     struct xdb_task *task,
+                     const struct xd_result *result)
+{
+    if (result->run_ns == 0) {
+        return;
+    }
+    bool is_whole = result->outcome == XD_OUTCOME_DONE ||
+                    result->run_ns / 1000 > task->shape->predicted_us;
+    if (is_whole) {
+        xdb_estimate_learn(core, task->shape, result->run_ns);
+    }
+    xdb_share_settle(core, task, (double)result->run_ns / 1000);
+}
+
 static void take_result(struct xdb_core *core,
                         struct xdb_worker *worker,
                         struct xd_result *result)
@@ -81,9 +97,7 @@ static void take_result(struct xdb_core *core,
         return;
     }
     worker->done++;
-    if (result->outcome == XD_OUTCOME_DONE || result->outcome == XD_OUTCOME_FAILED) {
-        xdb_hold_learn(task->shape, result->run_ns);
-    }
+    note_run(core, task, result);
     if (!xdb_task_unlease(core, task, XDB_MOVE_RESULT)) {
         return;
     }

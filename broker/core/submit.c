@@ -15,6 +15,26 @@ static bool frames_are_own(const struct xd_frame *frames,
     return true;
 }
 
+static bool is_too_long(const struct xd_bytes *name)
+{
+    return name != NULL && name->size > XDB_NAME_MAX;
+}
+
+/* Which option of a task has a value that it may not have; NULL: none. */
+static const char *wrong_option(const struct xd_task *task)
+{
+    if (task->options.priority > XD_PRIORITY_BATCH) {
+        return "priority: interactive, normal or batch";
+    }
+    if (is_too_long(task->callee)) {
+        return "callee: at most 255 bytes";
+    }
+    if (is_too_long(task->options.kind)) {
+        return "class: at most 255 bytes";
+    }
+    return NULL;
+}
+
 /* What is wrong with the whole message; NULL: nothing. */
 static const char *refusal(const struct xdb_core *core,
                            const struct xdb_event *event,
@@ -30,6 +50,11 @@ static const char *refusal(const struct xdb_core *core,
         if (task->format == XD_FORMAT_CALL && task->callee == NULL) {
             return "a call without a callee";
         }
+        const char *wrong = wrong_option(task);
+        if (wrong != NULL) {
+            *code = XD_ERR_INVALID;
+            return wrong;
+        }
         if (!frames_are_own(task->frames, task->frame_count, event->session)) {
             *code = XD_ERR_FORBIDDEN;
             return "a payload of another session";
@@ -44,28 +69,13 @@ static const char *refusal(const struct xdb_core *core,
     return NULL;
 }
 
-static struct xdb_shape *find_shape(struct xdb_profile *profile,
-                                    const struct xd_task *task,
-                                    struct xdb_shape *last)
-{
-    if (last != NULL && last->format == task->format &&
-        (task->format == XD_FORMAT_R || xd_bytes_equal(last->callee, task->callee))) {
-        return last;
-    }
-    return xdb_shape_find(profile, task->format, task->callee);
-}
-
 static enum xd_err intern_shapes(struct xdb_core *core, const struct xdb_event *event)
 {
     struct xdb_profile *profile;
     enum xd_err err = xdb_profile_intern(core, event->submit.profile, &profile);
     struct xdb_shape *shape = NULL;
     for (size_t i = 0; err == XD_OK && i < event->submit.count; i++) {
-        const struct xd_task *task = &event->submit.tasks[i];
-        shape = find_shape(profile, task, shape);
-        if (shape == NULL) {
-            err = xdb_shape_intern(core, profile, task->format, task->callee, &shape);
-        }
+        err = xdb_shape_intern(core, profile, &event->submit.tasks[i], shape, &shape);
     }
     return err;
 }
@@ -125,6 +135,7 @@ static struct xdb_task *accept(struct xdb_core *core,
     task->timeout_ms = from->timeout_ms;
     task->parts = from->everywhere ? from->min_workers : 0;
     task->seq = ++core->seq;
+    task->arrived = core->now;
     xd_map_add(&core->tasks, &task->by_key, &task->key, sizeof task->key);
     core->counters.accepted++;
     client->accepted++;
@@ -217,7 +228,7 @@ void xdb_apply_submit(struct xdb_core *core, struct xdb_event *event)
         struct xdb_profile *profile = xdb_profile_find(core, event->submit.profile);
         struct xdb_shape *shape = NULL;
         for (size_t i = 0; i < event->submit.count; i++) {
-            shape = find_shape(profile, &event->submit.tasks[i], shape);
+            shape = xdb_shape_find(profile, &event->submit.tasks[i], shape);
             take_task(core, client, shape, &event->submit.tasks[i], event->submit.denied);
         }
     }

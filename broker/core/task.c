@@ -83,7 +83,7 @@ struct xdb_task *xdb_task_new(struct xdb_core *core)
 }
 
 /* The gauges of the profile, where the record still stands in it. */
-static void count_in_profile(struct xdb_task *task, uint64_t by)
+static void count_in_profile(struct xdb_core *core, struct xdb_task *task, uint64_t by)
 {
     if (task->shape == NULL) {
         return;
@@ -91,6 +91,9 @@ static void count_in_profile(struct xdb_task *task, uint64_t by)
     struct xdb_profile *profile = task->shape->profile;
     if (xdb_task_is_leased(task)) {
         profile->leased += by;
+        if (profile->max_running > 0) {
+            xdb_share_turn(core, profile);
+        }
     } else if (task->state == XDB_TASK_QUEUED || task->state == XDB_TASK_BARRIER) {
         profile->queued += by;
     }
@@ -103,10 +106,10 @@ void xdb_task_move(struct xdb_core *core,
 {
     xdb_hits_take(&core->task_hits, task->state, (uint8_t)move, (uint8_t)to);
     core->states[task->state]--;
-    count_in_profile(task, UINT64_MAX); /* minus one */
+    count_in_profile(core, task, UINT64_MAX); /* minus one */
     task->state = (uint8_t)to;
     core->states[to]++;
-    count_in_profile(task, 1);
+    count_in_profile(core, task, 1);
 }
 
 void xdb_task_retire(struct xdb_core *core,
@@ -181,10 +184,19 @@ void xdb_task_unqueue(struct xdb_core *core, struct xdb_task *task)
     }
 }
 
+/* By our own clock, in microseconds. */
+static double run_so_far(const struct xdb_core *core, const struct xdb_task *task)
+{
+    const struct xdb_worker *worker = task->worker;
+    bool is_first = worker->leases.next == &task->place;
+    return is_first ? (double)(core->now - worker->front_since) / XD_US : 0;
+}
+
 bool xdb_task_unlease(struct xdb_core *core,
                       struct xdb_task *task,
                       enum xdb_task_move move)
 {
+    xdb_share_settle(core, task, move == XDB_MOVE_RETURN ? 0 : run_so_far(core, task));
     xdb_worker_remove_lease(core, task);
     if (task->state == XDB_TASK_CANCELLING) {
         xdb_task_move(core, task, move, XDB_TASK_ENDED);

@@ -71,8 +71,9 @@ struct xdb_task {
     struct xdb_worker *worker; /* that has it, or that it is pinned to */
     struct xdb_task *barrier;  /* of a part */
     uint64_t seq;              /* its place in the order of arrival */
-    uint64_t setup;            /* passed on */
-    uint64_t cost;             /* accounted bytes */
+    xd_time arrived;
+    uint64_t setup; /* passed on */
+    uint64_t cost;  /* accounted bytes */
     union {
         struct xd_frame one; /* frame_count 1 */
         struct xd_frame *many;
@@ -80,15 +81,18 @@ struct xdb_task {
     uint32_t frame_count;
     uint32_t timeout_ms;
     union {
-        uint32_t predicted_us; /* leased: what was added to its worker's sum */
-        uint32_t alive;        /* open barrier: parts not forgotten */
+        uint32_t
+            predicted_us; /* leased: what was charged, and added to its worker's sum */
+        uint32_t alive;   /* open barrier: parts not forgotten */
     };
     uint32_t part;  /* of a part: its number; of an open barrier: parts not ended */
     uint32_t parts; /* of a part and an open barrier: how many; of a waiting barrier: how
                        many workers it waits for */
     uint8_t state, outcome;
+    uint8_t band; /* leased: where it was charged */
     bool everywhere, recalled, orphan;
     bool in_profile_account;
+    bool charged, out_of_turn; /* share.h; out_of_turn: its tier was owed the time */
 };
 
 /* What came out of a task. */

@@ -35,8 +35,8 @@ static uint64_t parts_to_come(const struct xdb_profile *profile)
 static uint64_t workers_for(const struct xdb_profile *profile, enum xd_format format)
 {
     uint64_t count = 0;
-    XD_LIST_EACH (link, &profile->offers) {
-        const struct xdb_offer *offer = XD_ITEM(link, struct xdb_offer, in_profile);
+    XD_LIST_EACH (link, &profile->pool->offers) {
+        const struct xdb_offer *offer = XD_ITEM(link, struct xdb_offer, in_pool);
         if ((offer->formats & 1u << format) != 0) {
             count += offer->workers;
         }
@@ -58,9 +58,9 @@ enum xd_err xdb_core_profile_counts(const struct xdb_core *core,
         return XD_ERR_FORBIDDEN;
     }
     *out = (struct xdb_profile_counts){
-        .workers = profile->worker_count,
+        .workers = profile->pool->worker_count,
         .r_workers = workers_for(profile, XD_FORMAT_R),
-        .joined = profile->joined,
+        .joined = profile->pool->joined,
         .queued = profile->queued + parts_to_come(profile),
         .leased = profile->leased,
         .ended = profile->ended,
@@ -79,10 +79,13 @@ void xdb_core_each_profile(const struct xdb_core *core,
         struct xdb_profile_view view = {
             .name = profile->name,
             .bound = profile->bound,
-            .round_robin = profile->policy == &xdb_policy_round_robin,
+            .round_robin = profile->policy == &xdb_policies[XDB_POLICY_ROUND_ROBIN],
+            .paused = profile->paused,
+            .policy = profile->policy->name,
+            .weight = profile->weight,
             .queued = profile->queued,
             .leased = profile->leased,
-            .workers = profile->worker_count,
+            .workers = profile->pool->worker_count,
             .done = profile->done,
             .bytes = profile->bytes,
             .homeless = homeless(profile),
@@ -103,7 +106,7 @@ void xdb_core_each_worker(const struct xdb_core *core,
         struct xdb_worker_view view = {
             .session = worker->session.id,
             .owner = worker->owner,
-            .profile = worker->profile->name,
+            .profile = worker->pool->owner->name,
             .state = names[worker->state],
             .leased = worker->leased,
             .done = worker->done,

@@ -148,7 +148,6 @@ void xdb_worker_add_lease(struct xdb_core *core,
     xd_list_push_back(&worker->leases, &task->place);
     task->worker = worker;
     task->recalled = false;
-    task->predicted_us = task->shape->predicted_us;
     worker->predicted_us += task->predicted_us;
     worker->leased++;
     worker->held += ahead ? 1 : 0;
@@ -207,8 +206,8 @@ void xdb_worker_unpin_all(struct xdb_core *core, struct xdb_worker *worker)
     while (!xd_list_is_empty(&worker->own)) {
         struct xdb_task *task = XD_ITEM(worker->own.prev, struct xdb_task, place);
         if (task->barrier == NULL) {
-            worker->profile->policy->take(core, task);
-            worker->profile->policy->put_back(core, task);
+            xdb_task_unqueue(core, task);
+            xdb_shape_put(core, task);
             continue;
         }
         xdb_task_unqueue(core, task);
@@ -237,7 +236,7 @@ static void lose_leases(struct xdb_core *core, struct xdb_worker *worker)
         }
         if (xdb_fault(15)) {
             xdb_task_move(core, task, XDB_MOVE_RETURN, XDB_TASK_QUEUED);
-            worker->profile->policy->put_back(core, task);
+            xdb_shape_put(core, task);
             continue;
         }
         xdb_task_finish(core,
@@ -251,20 +250,20 @@ static void lose_leases(struct xdb_core *core, struct xdb_worker *worker)
 
 void xdb_worker_end(struct xdb_core *core, struct xdb_worker *worker)
 {
-    struct xdb_profile *profile = worker->profile;
+    struct xdb_pool *pool = worker->pool;
     struct xdb_offer *offer = worker->offer;
     worker->gone = true;
     xdb_worker_settle(core, worker, XDB_WORKER_END);
     lose_leases(core, worker);
     xd_list_remove(&worker->awake);
     xd_list_remove(&worker->in_core);
-    xd_list_remove(&worker->in_profile);
-    profile->worker_count--;
+    xd_list_remove(&worker->in_pool);
+    pool->worker_count--;
     offer->workers--;
     if (offer->workers == 0) {
         xdb_offer_free(offer);
     }
-    xdb_profile_touch(core, profile);
+    xdb_profile_touch(core, pool->owner);
     xdb_session_fini(core, &worker->session);
     core->counters.workers--;
     xd_free(worker);
@@ -285,7 +284,7 @@ enum xd_err xdb_plan_worker_join(struct xdb_core *core,
         return XD_ERR_NOMEM;
     }
     return xdb_offer_intern(core,
-                            profile,
+                            profile->pool,
                             event->worker_join.formats,
                             event->worker_join.handlers,
                             event->worker_join.handler_count,
@@ -295,12 +294,12 @@ enum xd_err xdb_plan_worker_join(struct xdb_core *core,
 /* The plan made profile and offer; found again, they cannot fail. */
 static void add_worker(struct xdb_core *core,
                        const struct xdb_event *event,
-                       struct xdb_profile *profile)
+                       struct xdb_pool *pool)
 {
     struct xdb_worker *worker = core->spare_worker;
     core->spare_worker = NULL;
     *worker = (struct xdb_worker){.owner = event->worker_join.owner,
-                                  .profile = profile,
+                                  .pool = pool,
                                   .hold = event->worker_join.hold,
                                   .cancel_since = XD_NEVER,
                                   .state = XDB_WORKER_IDLE};
@@ -310,9 +309,9 @@ static void add_worker(struct xdb_core *core,
     xd_list_init(&worker->own);
     xd_list_init(&worker->leases);
     xd_list_push_back(&core->workers, &worker->in_core);
-    xd_list_push_back(&profile->workers, &worker->in_profile);
+    xd_list_push_back(&pool->workers, &worker->in_pool);
     enum xd_err err = xdb_offer_intern(core,
-                                       profile,
+                                       pool,
                                        event->worker_join.formats,
                                        event->worker_join.handlers,
                                        event->worker_join.handler_count,
@@ -320,8 +319,8 @@ static void add_worker(struct xdb_core *core,
     xd_assert(err == XD_OK);
     worker->offer->workers++;
     worker->offer->live++;
-    profile->worker_count++;
-    profile->joined++;
+    pool->worker_count++;
+    pool->joined++;
     core->counters.workers++;
     place(core, worker, true);
 }
@@ -334,13 +333,14 @@ void xdb_apply_worker_join(struct xdb_core *core, struct xdb_event *event)
         core->counters.stale++;
         return;
     }
-    if (profile->bound &&
-        !xd_session_is(event->worker_join.owner, profile->maker->session.id)) {
+    const struct xdb_profile *owner = profile->pool->owner;
+    if (owner->bound &&
+        !xd_session_is(event->worker_join.owner, owner->maker->session.id)) {
         struct xdb_action *drop =
             xdb_action_push_id(core, XDB_ACTION_DROP, event->session);
         drop->error.code = XD_ERR_FORBIDDEN;
         drop->error.text = "the profile belongs to another session";
         return;
     }
-    add_worker(core, event, profile);
+    add_worker(core, event, profile->pool);
 }

@@ -15,7 +15,7 @@
 struct xdb_core;
 struct xdb_event;
 struct xdb_offer;
-struct xdb_profile;
+struct xdb_pool;
 
 enum xdb_worker_state {
     XDB_WORKER_IDLE,
@@ -45,9 +45,9 @@ extern const struct xdb_table xdb_worker_table;
 struct xdb_worker {
     struct xdb_session session;
     struct xd_session_id owner;
-    struct xdb_profile *profile;
+    struct xdb_pool *pool;
     struct xdb_offer *offer;
-    struct xd_list in_core, in_profile;
+    struct xd_list in_core, in_pool;
     struct xd_list ready;  /* the offer's idle or ahead list */
     struct xd_list awake;  /* the core's list of those with tasks of their own to send */
     struct xd_list own;    /* tasks pinned to it: a part, or early bound ones */

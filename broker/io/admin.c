@@ -178,7 +178,7 @@ static void answer_profile(struct xdb_server *server,
         if (xd_bytes_is(args[i], "bound")) {
             event.profile.bound = true;
         } else if (xd_bytes_is(args[i], "round_robin")) {
-            event.profile.round_robin = true;
+            event.profile.policy = XDB_POLICY_ROUND_ROBIN;
         } else if (xd_bytes_is(args[i], "free")) {
             event.profile.free = true;
         } else {

@@ -13,7 +13,7 @@ static void visit_profile(void *context, const struct xdb_profile_view *view)
     xdb_json_item(json);
     xdb_json_bytes(json, "name", view->name);
     xdb_json_truth(json, "bound", view->bound);
-    xdb_json_text(json, "policy", view->round_robin ? "round_robin" : "fifo");
+    xdb_json_text(json, "policy", view->policy);
     xdb_json_number(json, "queued", view->queued);
     xdb_json_number(json, "leased", view->leased);
     xdb_json_number(json, "workers", view->workers);

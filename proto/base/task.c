@@ -46,6 +46,7 @@ void xd_task_clear(struct xd_task *task)
         return;
     }
     xd_bytes_unref(task->callee);
+    xd_bytes_unref(task->options.kind);
     xd_frames_free(task->frames, task->frame_count);
     *task = (struct xd_task){0};
 }

@@ -26,6 +26,14 @@ enum xd_frame_role {
     XD_FRAME_SETUP = 4    /* a session's serial configuration */
 };
 
+/* How urgent a task is. Numbers are on the wire. */
+enum xd_priority {
+    XD_PRIORITY_DEFAULT = 0, /* normal */
+    XD_PRIORITY_INTERACTIVE = 1,
+    XD_PRIORITY_NORMAL = 2,
+    XD_PRIORITY_BATCH = 3
+};
+
 /* How a task ended. Numbers are on the wire. */
 #define XD_OUTCOME_LIST(X)                                                               \
     X(DONE, 1, "done")     /* there is a value */                                        \
@@ -58,6 +66,15 @@ struct xd_frame {
                        0: it is one */
 };
 
+/* What the broker may know of a task to place it well; all zero: nothing. */
+struct xd_task_options {
+    uint8_t priority;      /* enum xd_priority */
+    int16_t rank;          /* policy `priority`: the greater goes first */
+    struct xd_bytes *kind; /* its task class, which its run time is learned by; NULL:
+                              its callee */
+    uint64_t estimate_us;  /* how long it will run, as its client thinks; 0: unknown */
+};
+
 struct xd_task {
     struct xd_task_id id;
     enum xd_format format;
@@ -67,6 +84,7 @@ struct xd_task {
     uint64_t setup;              /* number of the SETUP it needs; 0: none */
     struct xd_session_id origin; /* at a worker: the client's session; else 0 */
     struct xd_bytes *callee;     /* format call; else NULL */
+    struct xd_task_options options;
     struct xd_frame *frames;
     size_t frame_count;
 };

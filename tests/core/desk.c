@@ -196,7 +196,7 @@ void xdt_profile(struct xdt_desk *desk,
     struct xdb_event event = {.kind = XDB_EVENT_PROFILE, .session = {session}};
     event.profile.name = profile;
     event.profile.bound = bound;
-    event.profile.round_robin = round_robin;
+    event.profile.policy = round_robin ? XDB_POLICY_ROUND_ROBIN : XDB_POLICY_BANDS;
     xdt_step(desk, &event);
     xd_bytes_unref(profile);
 }

@@ -44,7 +44,7 @@ static void configure(struct world *world)
     struct xdb_event event = {.kind = XDB_EVENT_PROFILE, .session = {client->session}};
     event.profile.name = world->profiles[profile];
     event.profile.bound = profile == 3;
-    event.profile.round_robin = profile == 2;
+    event.profile.policy = profile == 2 ? XDB_POLICY_ROUND_ROBIN : XDB_POLICY_BANDS;
     event.profile.free = profile != 3 && chance(world, 30);
     step(world, &event);
     bool refused = false;
