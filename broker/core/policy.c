@@ -40,12 +40,14 @@ static xd_time by_seq(const struct xdb_shape *shape, const struct xdb_task *firs
 static xd_time by_age(const struct xdb_shape *shape, const struct xdb_task *first)
 {
     xd_time run = (xd_time)shape->predicted_us * XD_US;
-    return xd_time_add(first->arrived, xd_time_min(AGE * run, AGE_MAX));
+    return xdb_fault(24) ? run
+                         : xd_time_add(first->arrived, xd_time_min(AGE * run, AGE_MAX));
 }
 
 static xd_time by_rank(const struct xdb_shape *shape, const struct xdb_task *first)
 {
-    return (xd_time)((uint64_t)(INT16_MAX - shape->rank) << SEQ_BITS | first->seq);
+    int rank = xdb_fault(25) ? 0 : shape->rank;
+    return (xd_time)((uint64_t)(INT16_MAX - rank) << SEQ_BITS | first->seq);
 }
 
 /* The next worker round the ring that takes tasks of this shape; NULL: none now. The

@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "base/list.h"
 #include "base/map.h"
+#include "core/fault.h"
 #include "core/pool.h"
 #include "core/shape.h"
 #include "core/share.h"
@@ -90,8 +91,9 @@ void xdb_profile_join_pool(struct xdb_core *core,
 
 static inline bool xdb_profile_may_run(const struct xdb_profile *profile)
 {
-    return !profile->paused &&
-           (profile->max_running == 0 || profile->leased < profile->max_running);
+    return xdb_fault(20) ||
+           (!profile->paused &&
+            (profile->max_running == 0 || profile->leased < profile->max_running));
 }
 
 #endif

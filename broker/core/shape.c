@@ -263,7 +263,7 @@ void xdb_shape_predict(struct xdb_core *core, struct xdb_shape *shape)
     uint32_t before = shape->predicted_us;
     shape->predicted_us = xdb_estimate_predict(shape);
     uint8_t band = shape->profile->policy->band(core, shape);
-    if (band != shape->band) {
+    if (band != shape->band && !(xdb_fault(26) && shape->queued > 0)) {
         change_band(shape, band);
     }
     if (shape->queued > 0 && shape->predicted_us != before) {

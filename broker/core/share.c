@@ -121,8 +121,10 @@ static void add(struct xdb_task *task, double us)
 {
     const struct xdb_shape *shape = task->shape;
     struct xdb_profile *profile = shape->profile;
-    profile->time = max(profile->time + us / profile->weight, profile->floor);
-    profile->flows[shape->tier].time[task->band] += us / band_weight[task->band];
+    double weight = xdb_fault(22) ? 1 : profile->weight;
+    double of_band = xdb_fault(23) ? 1 : band_weight[task->band];
+    profile->time = max(profile->time + us / weight, xdb_fault(27) ? 0 : profile->floor);
+    profile->flows[shape->tier].time[task->band] += us / of_band;
 }
 
 void xdb_share_charge(struct xdb_core *core,
@@ -154,7 +156,7 @@ void xdb_share_settle(struct xdb_core *core, struct xdb_task *task, double used_
         return;
     }
     add(task, more);
-    if (task->out_of_turn) {
+    if (task->out_of_turn && !xdb_fault(28)) {
         task->worker->offer->owed[task->shape->tier] -= more;
     }
     xdb_share_turn(core, task->shape->profile);
