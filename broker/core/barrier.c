@@ -117,7 +117,7 @@ void xdb_barrier_try_open(struct xdb_core *core, struct xdb_profile *profile)
 static void close_barrier(struct xdb_core *core, struct xdb_task *barrier)
 {
     xdb_barrier_remove(core, barrier);
-    xd_heap_remove(&core->task_timers, &barrier->timer);
+    xdb_extra_end(core, barrier);
     xdb_task_drop_frames(barrier);
     xdb_admit_to_result(core, barrier, 0);
     barrier->shape->profile->done++;

@@ -62,6 +62,9 @@ void xdb_cancel_task(struct xdb_core *core,
         xdb_task_finish(core, task, move, XDB_TASK_ENDED, outcome);
     } else if (task->state == XDB_TASK_HELD || task->state == XDB_TASK_RUNNING) {
         cancel_leased(core, task, move, outcome);
+    } else if (task->state == XDB_TASK_DELAYED || task->state == XDB_TASK_BURIED) {
+        xdb_aside_take(core, task);
+        xdb_task_finish(core, task, move, XDB_TASK_ENDED, outcome);
     } else if (task->state == XDB_TASK_BARRIER) {
         xdb_barrier_remove(core, task);
         xdb_task_finish(core, task, move, XDB_TASK_ENDED, outcome);

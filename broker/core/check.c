@@ -120,9 +120,8 @@ static const char *check_client(const struct xdb_core *core,
         REQUIRE(task->client == client, "a task of another client");
         REQUIRE(task->state != XDB_TASK_ENDED && task->state != XDB_TASK_CANCELLING,
                 "an open task with an outcome");
-        REQUIRE(task->timeout_ms == 0 || task->timer.place != 0 ||
-                    task->state == XDB_TASK_OPEN,
-                "a time limit without a timer");
+        REQUIRE(task->extra == NULL || task->extra->task == task,
+                "an extra of another task");
         open += task->barrier == NULL ? 1 : 0;
     }
     XD_LIST_EACH (link, &client->unacked) {
@@ -131,7 +130,9 @@ static const char *check_client(const struct xdb_core *core,
         REQUIRE(wrong == NULL, wrong);
         REQUIRE(task->state == XDB_TASK_ENDED || task->state == XDB_TASK_CANCELLING,
                 "an unacknowledged task without outcome");
-        REQUIRE(task->timer.place == 0, "an ended task with a timer");
+        REQUIRE(task->extra == NULL ||
+                    (task->extra->timer.place == 0 && task->extra->replaces == NULL),
+                "an ended task with a timer or a key");
         unacked++;
     }
     REQUIRE(open == client->open_count, "a client's count of open tasks");
@@ -379,6 +380,15 @@ static const char *check_profile(const struct xdb_core *core,
     XD_LIST_EACH (link, &profile->barriers) {
         queued +=
             XD_ITEM(link, struct xdb_task, place)->state == XDB_TASK_BARRIER ? 1 : 0;
+    }
+    XD_LIST_EACH (link, &profile->aside) {
+        const struct xdb_task *task = XD_ITEM(link, struct xdb_task, place);
+        REQUIRE(task->state == XDB_TASK_DELAYED || task->state == XDB_TASK_BURIED,
+                "a task aside that belongs elsewhere");
+        REQUIRE(task->shape->profile == profile, "a task aside of another profile");
+        REQUIRE(task->state == XDB_TASK_BURIED || task->extra->timer.place != 0,
+                "a task for later without a timer");
+        queued++;
     }
     REQUIRE(is_within(profile->tasks, core->config.profile_tasks),
             "a profile over its budget of tasks");

@@ -36,6 +36,7 @@ void xdb_apply_client_join(struct xdb_core *core, struct xdb_event *event)
     xd_list_init(&client->open);
     xd_list_init(&client->unacked);
     xd_list_init(&client->made);
+    xd_map_init(&client->replaceable, core->config.seed);
     xd_list_push_back(&core->clients, &client->in_core);
     core->counters.clients++;
 }
@@ -67,6 +68,7 @@ static void forget_result(struct xdb_core *core, struct xdb_task *task)
     if (barrier == NULL) {
         xd_map_remove(&core->tasks, &task->by_key);
     }
+    xdb_extra_detach(core, task);
     xdb_task_move(core, task, XDB_MOVE_ACK, XDB_TASK_GHOST);
     xd_list_remove(&task->in_client);
     task->client = NULL;
@@ -128,16 +130,21 @@ static void orphan_open(struct xdb_core *core, struct xdb_task *task)
         xdb_task_retire(core, task, XDB_MOVE_ORPHAN);
         return;
     }
+    if (task->state == XDB_TASK_DELAYED || task->state == XDB_TASK_BURIED) {
+        xdb_aside_take(core, task);
+        xdb_task_retire(core, task, XDB_MOVE_ORPHAN);
+        return;
+    }
     if (task->state == XDB_TASK_BARRIER) {
         xdb_barrier_remove(core, task);
         xdb_task_retire(core, task, XDB_MOVE_ORPHAN);
         return;
     }
-    xd_heap_remove(&core->task_timers, &task->timer);
     if (barrier == NULL) {
         xd_map_remove(&core->tasks, &task->by_key);
     }
     xdb_cancel_at_worker(core, task);
+    xdb_extra_detach(core, task);
     xdb_task_move(core, task, XDB_MOVE_ORPHAN, XDB_TASK_GHOST);
     xd_list_remove(&task->in_client);
     task->client = NULL;
@@ -158,6 +165,7 @@ static void orphan_unacked(struct xdb_core *core, struct xdb_task *task)
     if (barrier == NULL) {
         xd_map_remove(&core->tasks, &task->by_key);
     }
+    xdb_extra_detach(core, task);
     xdb_task_move(core, task, XDB_MOVE_ORPHAN, XDB_TASK_GHOST);
     xd_list_remove(&task->in_client);
     task->client = NULL;
@@ -182,5 +190,6 @@ void xdb_client_end(struct xdb_core *core, struct xdb_client *client)
     xdb_session_fini(core, &client->session);
     xd_list_remove(&client->in_core);
     core->counters.clients--;
+    xd_map_fini(&client->replaceable);
     xd_free(client);
 }

@@ -33,6 +33,7 @@ static const struct {
     [XDB_EVENT_LEAVE] = {xdb_plan_end, xdb_apply_end, false},
     [XDB_EVENT_LOST] = {xdb_plan_end, xdb_apply_end, false},
     [XDB_EVENT_PROFILE] = {xdb_plan_configure, xdb_apply_configure, true},
+    [XDB_EVENT_KICK] = {xdb_plan_kick, xdb_apply_kick, true},
     [XDB_EVENT_SUBMIT] = {xdb_plan_submit, xdb_apply_submit, true},
     [XDB_EVENT_CANCEL] = {xdb_plan_cancel, xdb_apply_cancel, true},
     [XDB_EVENT_ACK] = {xdb_plan_ack, xdb_apply_ack, true},
@@ -145,6 +146,7 @@ void xdb_core_free(struct xdb_core *core)
         xd_list_remove(&task->place);
         xd_free(task);
     }
+    xdb_extra_free_spare(core);
     xd_free(core->spare_client);
     xd_free(core->spare_worker);
     xd_map_fini(&core->tasks);

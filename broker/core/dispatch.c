@@ -10,7 +10,7 @@ static void fill_task(struct xdb_action *action, struct xdb_task *task, bool ahe
         .format = task->shape->format,
         .everywhere = task->barrier != NULL,
         .hold = ahead,
-        .timeout_ms = source->timeout_ms,
+        .timeout_ms = source->extra == NULL ? 0 : source->extra->timeout_ms,
         .part = task->barrier != NULL ? task->part : 0,
         .setup = source->setup,
         .origin = task->key.session,

@@ -37,6 +37,7 @@ enum xdb_event_kind {
     XDB_EVENT_LEAVE,       /* the session said BYE */
     XDB_EVENT_LOST,        /* the session's connection or process is gone for sure */
     XDB_EVENT_PROFILE,     /* a client makes or configures a profile */
+    XDB_EVENT_KICK,        /* the tasks of a profile leave quarantine; profile.name */
     XDB_EVENT_SUBMIT,      /* a client's tasks for one profile */
     XDB_EVENT_CANCEL,      /* a client cancels tasks by id */
     XDB_EVENT_ACK,         /* a client received `count` results so far */

@@ -11,6 +11,7 @@
 #include "core/client.h"
 #include "core/core.h"
 #include "core/estimate.h"
+#include "core/extra.h"
 #include "core/fault.h"
 #include "core/policy.h"
 #include "core/pool.h"
@@ -32,6 +33,7 @@
 #define XDB_TEXT_LIST(X)                                                                 \
     X(worker_lost, "worker lost")                                                        \
     X(cancelled, "cancelled")                                                            \
+    X(replaced, "replaced by a later task")                                              \
     X(expired, "the time allowed is over")                                               \
     X(draining, "the broker is draining")                                                \
     X(foreign, "the result names a payload that is not the worker's")
@@ -51,6 +53,8 @@ struct xdb_core {
     struct xd_list clients, workers;
     struct xd_list spare, dead; /* task records */
     size_t spare_count;
+    struct xdb_extra *spare_extras;
+    size_t spare_extra_count, extra_count; /* unused; of tasks */
     struct xd_list awake, hungry, touched; /* to serve at the end of the step */
     struct xdb_actions *actions;           /* of the step that runs */
     struct xdb_client *spare_client;       /* made by a plan, not used yet */
@@ -110,6 +114,19 @@ bool xdb_hold_allows(const struct xdb_core *core,
                      const struct xdb_task *task);
 void xdb_hold_recall(struct xdb_core *core, struct xdb_worker *worker);
 
+/* aside.c: tasks for later, and in quarantine. */
+void xdb_aside_put(struct xdb_core *core,
+                   struct xdb_task *task,
+                   enum xdb_task_move move,
+                   enum xdb_task_state to);
+void xdb_aside_release(struct xdb_core *core,
+                       struct xdb_task *task,
+                       enum xdb_task_move move);
+void xdb_aside_take(struct xdb_core *core, struct xdb_task *task);
+bool xdb_aside_retry(struct xdb_core *core,
+                     struct xdb_task *task,
+                     enum xdb_task_move move);
+
 /* dispatch.c */
 void xdb_dispatch(struct xdb_core *core);
 
@@ -151,6 +168,8 @@ typedef void xdb_apply(struct xdb_core *core, struct xdb_event *event);
 
 xdb_plan xdb_plan_configure; /* configure.c */
 xdb_apply xdb_apply_configure;
+xdb_plan xdb_plan_kick; /* aside.c */
+xdb_apply xdb_apply_kick;
 xdb_plan xdb_plan_submit; /* submit.c */
 xdb_apply xdb_apply_submit;
 xdb_plan xdb_plan_cancel; /* cancel.c */

@@ -130,8 +130,9 @@ static size_t session_actions(const struct xdb_core *core, struct xdb_session *s
 static struct xdb_task *due_task(const struct xdb_core *core, xd_time now)
 {
     struct xd_heap_item *first = xd_heap_first(&core->task_timers);
-    return first == NULL || first->key > now ? NULL
-                                             : XD_ITEM(first, struct xdb_task, timer);
+    return first == NULL || first->key > now
+               ? NULL
+               : XD_ITEM(first, struct xdb_extra, timer)->task;
 }
 
 static struct xdb_session *due_session(const struct xdb_core *core, xd_time now)
@@ -157,12 +158,7 @@ static void fire_first(struct xdb_core *core)
     struct xdb_task *task = due_task(core, core->now);
     struct xdb_session *session = due_session(core, core->now);
     if (task != NULL) {
-        xd_heap_remove(&core->task_timers, &task->timer);
-        xdb_cancel_task(core,
-                        task,
-                        XDB_MOVE_EXPIRE,
-                        (struct xdb_outcome){.outcome = XD_OUTCOME_EXPIRED,
-                                             .error = core->texts.expired});
+        xdb_extra_fire(core, task);
     } else if (session != NULL) {
         look_at_session(core, session);
     }

@@ -39,6 +39,7 @@ static struct xdb_profile *profile_alloc(struct xdb_core *core, struct xd_bytes 
     xd_list_init(&profile->spare_shapes);
     xd_list_init(&profile->spare_estimates);
     xd_list_init(&profile->sites);
+    xd_list_init(&profile->aside);
     xd_list_init(&profile->barriers);
     xd_list_init(&profile->touched);
     init_pool(profile);

@@ -46,6 +46,7 @@ struct xdb_profile {
     struct xdb_flow flows[XDB_TIERS];
     uint32_t max_running; /* leases at one time; 0: no limit */
     bool paused;
+    struct xd_list aside;    /* tasks for later, and in quarantine */
     struct xd_list barriers; /* in order; the first may be open */
     uint64_t gate; /* tasks from this seq on wait: the first barrier's, or UINT64_MAX */
     struct xd_list touched;  /* the core's list of those to look at */

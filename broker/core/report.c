@@ -52,6 +52,7 @@ void xdb_apply_task_event(struct xdb_core *core, struct xdb_event *event)
         return;
     }
     start(core, task);
+    xdb_extra_touch(core, task);
     struct xdb_action *action =
         xdb_action_push(core, XDB_ACTION_SEND_EVENT, &task->client->session);
     action->event.id = task->key.id;
@@ -108,7 +109,10 @@ static void take_result(struct xdb_core *core,
                result->outcome > XD_OUTCOME_REJECTED) {
         outcome.outcome = XD_OUTCOME_FAILED;
     }
-    xdb_task_finish(core, task, XDB_MOVE_RESULT, XDB_TASK_ENDED, outcome);
+    if (outcome.outcome != XD_OUTCOME_FAILED ||
+        !xdb_aside_retry(core, task, XDB_MOVE_RESULT)) {
+        xdb_task_finish(core, task, XDB_MOVE_RESULT, XDB_TASK_ENDED, outcome);
+    }
 }
 
 enum xd_err xdb_plan_result(struct xdb_core *core,

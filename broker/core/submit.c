@@ -20,6 +20,13 @@ static bool is_too_long(const struct xd_bytes *name)
     return name != NULL && name->size > XDB_NAME_MAX;
 }
 
+static bool has_run_options(const struct xd_task_options *options)
+{
+    return options->delay_ms > 0 || options->deadline_ms > 0 || options->limit_ms > 0 ||
+           options->retries_failed > 0 || options->retries_lost > 0 ||
+           options->replaces != NULL;
+}
+
 /* Which option of a task has a value that it may not have; NULL: none. */
 static const char *wrong_option(const struct xd_task *task)
 {
@@ -31,6 +38,16 @@ static const char *wrong_option(const struct xd_task *task)
     }
     if (is_too_long(task->options.kind)) {
         return "class: at most 255 bytes";
+    }
+    if (is_too_long(task->options.replaces)) {
+        return "replace: a key of at most 255 bytes";
+    }
+    if (task->options.deadline_ms > 0 &&
+        task->options.deadline_ms <= task->options.delay_ms) {
+        return "deadline: it is not after the delay";
+    }
+    if (task->everywhere && has_run_options(&task->options)) {
+        return "everywhere: no delay, deadline, limit, retries or key";
     }
     return NULL;
 }
@@ -80,13 +97,21 @@ static enum xd_err intern_shapes(struct xdb_core *core, const struct xdb_event *
     return err;
 }
 
-static size_t count_timeouts(const struct xdb_event *event)
+/* Extras, keys that replace, and what those that they replace may need. */
+static enum xd_err reserve_extras(struct xdb_core *core,
+                                  const struct xdb_event *event,
+                                  size_t *need)
 {
-    size_t timeouts = 0;
+    struct xdb_client *client = xdb_client_find(core, event->session);
+    size_t extras = 0, keys = 0;
     for (size_t i = 0; i < event->submit.count; i++) {
-        timeouts += event->submit.tasks[i].timeout_ms > 0 ? 1 : 0;
+        const struct xd_task *task = &event->submit.tasks[i];
+        extras += xdb_extra_is_needed(task) ? 1 : 0;
+        keys += task->options.replaces != NULL ? 1 : 0;
     }
-    return timeouts;
+    *need += 3 * keys;
+    enum xd_err err = xdb_extra_reserve(core, extras);
+    return err != XD_OK ? err : xd_map_reserve(&client->replaceable, keys);
 }
 
 enum xd_err xdb_plan_submit(struct xdb_core *core,
@@ -104,7 +129,7 @@ enum xd_err xdb_plan_submit(struct xdb_core *core,
         err = xd_map_reserve(&core->tasks, event->submit.count);
     }
     if (err == XD_OK) {
-        err = xd_heap_reserve(&core->task_timers, count_timeouts(event));
+        err = reserve_extras(core, event, need);
     }
     return err != XD_OK ? err : xdb_task_reserve(core, event->submit.count);
 }
@@ -132,7 +157,6 @@ static struct xdb_task *accept(struct xdb_core *core,
     task->client = client;
     task->everywhere = from->everywhere;
     task->setup = from->setup;
-    task->timeout_ms = from->timeout_ms;
     task->parts = from->everywhere ? from->min_workers : 0;
     task->seq = ++core->seq;
     task->arrived = core->now;
@@ -160,6 +184,23 @@ static void reject(struct xdb_core *core,
                     (struct xdb_outcome){.outcome = XD_OUTCOME_REJECTED, .error = why});
 }
 
+/* A later task takes the place of an earlier one, which is cancelled wherever it is. */
+static void replace_older(struct xdb_core *core,
+                          const struct xdb_client *client,
+                          const struct xd_task *from)
+{
+    struct xdb_task *older = from->options.replaces == NULL
+                                 ? NULL
+                                 : xdb_extra_find(client, from->options.replaces);
+    if (older != NULL) {
+        xdb_cancel_task(core,
+                        older,
+                        XDB_MOVE_CANCEL,
+                        (struct xdb_outcome){.outcome = XD_OUTCOME_CANCELLED,
+                                             .error = core->texts.replaced});
+    }
+}
+
 static void queue(struct xdb_core *core,
                   struct xdb_task *task,
                   struct xdb_shape *shape,
@@ -173,14 +214,15 @@ static void queue(struct xdb_core *core,
     from->frame_count = 0;
     task->client->open_count++;
     xd_list_push_back(&task->client->open, &task->in_client);
-    if (task->timeout_ms > 0) {
-        xd_heap_push(&core->task_timers,
-                     &task->timer,
-                     xd_time_add(core->now, task->timeout_ms * XD_MS));
+    replace_older(core, task->client, from);
+    if (xdb_extra_is_needed(from)) {
+        xdb_extra_attach(core, task, from);
     }
     if (task->everywhere) {
         xdb_task_move(core, task, XDB_MOVE_SUBMIT, XDB_TASK_BARRIER);
         xdb_barrier_put(core, task);
+    } else if (from->options.delay_ms > 0) {
+        xdb_aside_put(core, task, XDB_MOVE_SUBMIT, XDB_TASK_DELAYED);
     } else {
         xdb_task_move(core, task, XDB_MOVE_SUBMIT, XDB_TASK_QUEUED);
         shape->profile->policy->put(core, task);

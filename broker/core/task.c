@@ -13,6 +13,7 @@
 static const struct xdb_row rows[] = {
     ROW(NEW, SUBMIT, QUEUED, "accepted"),
     ROW(NEW, SUBMIT, BARRIER, "accepted, for all workers"),
+    ROW(NEW, SUBMIT, DELAYED, "accepted, for later"),
     ROW(NEW, REJECT, ENDED, "the broker is draining"),
     ROW(NEW, PART, QUEUED, "a part waits for its worker"),
     ROW(QUEUED, SEND, RUNNING, "sent to a free worker"),
@@ -23,13 +24,19 @@ static const struct xdb_row rows[] = {
     ROW(QUEUED, ORPHAN, FREE, "its client is gone"),
     ROW(HELD, START, RUNNING, "the worker begins it"),
     ROW(HELD, RETURN, QUEUED, "handed back, or it did not leave"),
+    ROW(HELD, RESULT, DELAYED, "failed without a word of its start, once more"),
     ROW(HELD, RESULT, ENDED, "result without a word of its start"),
+    ROW(HELD, LOSE, DELAYED, "worker lost, once more"),
+    ROW(HELD, LOSE, BURIED, "too many workers lost"),
     ROW(HELD, LOSE, ENDED, "worker lost; it may have begun"),
     ROW(HELD, CANCEL, CANCELLING, "cancelled ahead of its turn"),
     ROW(HELD, EXPIRE, CANCELLING, "expired ahead of its turn"),
     ROW(HELD, ORPHAN, GHOST, "its client is gone"),
     ROW(RUNNING, RETURN, QUEUED, "it did not leave, or was not begun"),
     ROW(RUNNING, RESULT, ENDED, "result"),
+    ROW(RUNNING, RESULT, DELAYED, "failed, once more"),
+    ROW(RUNNING, LOSE, DELAYED, "worker lost, once more"),
+    ROW(RUNNING, LOSE, BURIED, "too many workers lost"),
     ROW(RUNNING, LOSE, ENDED, "worker lost"),
     ROW(RUNNING, CANCEL, CANCELLING, "cancelled while it ran"),
     ROW(RUNNING, EXPIRE, CANCELLING, "expired while it ran"),
@@ -50,6 +57,14 @@ static const struct xdb_row rows[] = {
     ROW(BARRIER, OPEN, OPEN, "its parts are out"),
     ROW(OPEN, CLOSE, CLOSED, "all parts have ended"),
     ROW(CLOSED, SPENT, FREE, "all parts are forgotten"),
+    ROW(DELAYED, READY, QUEUED, "its time has come"),
+    ROW(DELAYED, CANCEL, ENDED, "cancelled before its time"),
+    ROW(DELAYED, EXPIRE, ENDED, "expired before its time"),
+    ROW(DELAYED, ORPHAN, FREE, "its client is gone"),
+    ROW(BURIED, KICK, QUEUED, "kicked"),
+    ROW(BURIED, CANCEL, ENDED, "cancelled in quarantine"),
+    ROW(BURIED, EXPIRE, ENDED, "expired in quarantine"),
+    ROW(BURIED, ORPHAN, FREE, "its client is gone"),
 };
 
 const struct xdb_table xdb_task_table = {"task",
@@ -94,7 +109,8 @@ static void count_in_profile(struct xdb_core *core, struct xdb_task *task, uint6
         if (profile->max_running > 0) {
             xdb_share_turn(core, profile);
         }
-    } else if (task->state == XDB_TASK_QUEUED || task->state == XDB_TASK_BARRIER) {
+    } else if (task->state == XDB_TASK_QUEUED || task->state == XDB_TASK_BARRIER ||
+               task->state == XDB_TASK_DELAYED || task->state == XDB_TASK_BURIED) {
         profile->queued += by;
     }
 }
@@ -110,6 +126,12 @@ void xdb_task_move(struct xdb_core *core,
     task->state = (uint8_t)to;
     core->states[to]++;
     count_in_profile(core, task, 1);
+    if (task->extra != NULL) {
+        if (to == XDB_TASK_RUNNING) {
+            xdb_extra_touch(core, task);
+        }
+        xdb_extra_arm(core, task);
+    }
 }
 
 void xdb_task_retire(struct xdb_core *core,
@@ -118,10 +140,10 @@ void xdb_task_retire(struct xdb_core *core,
 {
     xdb_task_move(core, task, move, XDB_TASK_FREE);
     core->states[XDB_TASK_FREE]--;
+    xdb_extra_detach(core, task);
     if (task->client != NULL && task->barrier == NULL) {
         xd_map_remove(&core->tasks, &task->by_key);
     }
-    xd_heap_remove(&core->task_timers, &task->timer);
     xdb_shape_unuse(core, task);
     xd_list_remove(&task->in_client);
     xd_list_remove(&task->place);
@@ -136,7 +158,7 @@ void xdb_task_finish(struct xdb_core *core,
 {
     struct xdb_client *client = task->client;
     bool is_new = task->state == XDB_TASK_NEW;
-    xd_heap_remove(&core->task_timers, &task->timer);
+    xdb_extra_end(core, task);
     xdb_task_drop_frames(task);
     if (outcome.result != NULL) {
         xdb_task_take_frames(task, outcome.result->frames, outcome.result->frame_count);

@@ -14,6 +14,7 @@
 
 struct xdb_core;
 struct xdb_client;
+struct xdb_extra;
 struct xdb_shape;
 struct xdb_worker;
 
@@ -28,6 +29,8 @@ enum xdb_task_state {
     XDB_TASK_BARRIER,    /* everywhere: waits for what stands before it */
     XDB_TASK_OPEN,       /* everywhere: its parts are out */
     XDB_TASK_CLOSED,     /* everywhere: all parts have ended, not all are forgotten */
+    XDB_TASK_DELAYED,    /* not before some time */
+    XDB_TASK_BURIED,     /* in quarantine: too many workers were lost with it */
     XDB_TASK_FREE,
     XDB_TASK_STATES
 };
@@ -45,6 +48,8 @@ enum xdb_task_move {
     XDB_MOVE_EXPIRE,
     XDB_MOVE_ORPHAN,
     XDB_MOVE_ACK,
+    XDB_MOVE_READY,
+    XDB_MOVE_KICK,
     XDB_MOVE_OPEN,
     XDB_MOVE_CLOSE,
     XDB_MOVE_SPENT
@@ -65,11 +70,11 @@ struct xdb_task {
     struct xdb_task_key key;
     struct xd_list place;      /* a queue, a worker's list, or the dead */
     struct xd_list in_client;  /* its open or its unacknowledged ones */
-    struct xd_heap_item timer; /* timeout */
     struct xdb_client *client; /* NULL: a ghost */
     struct xdb_shape *shape;   /* NULL once neither queued nor leased */
     struct xdb_worker *worker; /* that has it, or that it is pinned to */
     struct xdb_task *barrier;  /* of a part */
+    struct xdb_extra *extra;   /* NULL: none */
     uint64_t seq;              /* its place in the order of arrival */
     xd_time arrived;
     uint64_t setup; /* passed on */
@@ -79,7 +84,6 @@ struct xdb_task {
         struct xd_frame *many;
     } frames;
     uint32_t frame_count;
-    uint32_t timeout_ms;
     union {
         uint32_t
             predicted_us; /* leased: what was charged, and added to its worker's sum */

@@ -239,6 +239,9 @@ static void lose_leases(struct xdb_core *core, struct xdb_worker *worker)
             xdb_shape_put(core, task);
             continue;
         }
+        if (xdb_aside_retry(core, task, XDB_MOVE_LOSE)) {
+            continue;
+        }
         xdb_task_finish(core,
                         task,
                         XDB_MOVE_LOSE,

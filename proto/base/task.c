@@ -47,6 +47,8 @@ void xd_task_clear(struct xd_task *task)
     }
     xd_bytes_unref(task->callee);
     xd_bytes_unref(task->options.kind);
+    xd_bytes_unref(task->options.replaces);
+    xd_bytes_unref(task->options.needs);
     xd_frames_free(task->frames, task->frame_count);
     *task = (struct xd_task){0};
 }

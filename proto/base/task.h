@@ -68,11 +68,23 @@ struct xd_frame {
 
 /* What the broker may know of a task to place it well; all zero: nothing. */
 struct xd_task_options {
-    uint8_t priority;      /* enum xd_priority */
-    int16_t rank;          /* policy `priority`: the greater goes first */
-    struct xd_bytes *kind; /* its task class, which its run time is learned by; NULL:
-                              its callee */
-    uint64_t estimate_us;  /* how long it will run, as its client thinks; 0: unknown */
+    uint8_t priority;        /* enum xd_priority */
+    int16_t rank;            /* policy `priority`: the greater goes first */
+    struct xd_bytes *kind;   /* its task class, which its run time is learned by; NULL:
+                                its callee */
+    uint64_t estimate_us;    /* how long it will run, as its client thinks; 0: unknown */
+    uint64_t delay_ms;       /* not before, from its arrival */
+    uint64_t deadline_ms;    /* begun by then, or never; 0: none */
+    uint64_t limit_ms;       /* of one run, from its start or its last event; 0: none */
+    uint16_t retries_failed; /* how often it is run again after an error, */
+    uint16_t retries_lost;   /* and after its worker was lost */
+    uint32_t backoff_ms;     /* before the first time again, then twice as long; at most
+                                an hour */
+    struct xd_bytes *replaces; /* the client's task before it with that key is cancelled;
+                                  NULL: none */
+    struct xd_bytes *needs;    /* what its worker must have: "gpu>=1 memory>=4e9 fast";
+                                  NULL: nothing */
+    struct xd_session_id worker; /* that it goes to while that one is here; 0: any */
 };
 
 struct xd_task {

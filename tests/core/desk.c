@@ -223,7 +223,12 @@ static struct xd_frame *make_frames(size_t count, size_t size, uint64_t ref_owne
 static struct xd_task make_task(unsigned id, const struct xdt_task_how *how)
 {
     size_t count = how->frames != 0 ? how->frames : 1;
+    struct xd_task_options options = how->options;
+    options.kind = how->kind != NULL ? text(how->kind) : NULL;
+    options.replaces = how->replaces != NULL ? text(how->replaces) : NULL;
+    options.needs = how->needs != NULL ? text(how->needs) : NULL;
     return (struct xd_task){
+        .options = options,
         .id = make_id(id),
         .format = how->callee != NULL ? XD_FORMAT_CALL : XD_FORMAT_R,
         .everywhere = how->everywhere,

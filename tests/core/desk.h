@@ -71,6 +71,8 @@ struct xdt_task_how {
     uint64_t ref_owner;  /* not 0: by reference */
     uint64_t setup;
     const char *denied; /* why the client may not; NULL: it may */
+    const char *kind, *replaces, *needs;
+    struct xd_task_options options; /* the rest of them */
 };
 void xdt_submit(struct xdt_desk *desk, uint64_t session, unsigned id);
 void xdt_submit_how(struct xdt_desk *desk,
