@@ -279,7 +279,7 @@ void xdb_shape_put(struct xdb_core *core, struct xdb_task *task)
         if (shape->estimate->runs == 0) { /* it may follow what is above */
             xdb_shape_predict(core, shape);
         }
-        xdb_share_wake(shape);
+        xdb_share_wake(core, shape);
     }
     shape->queued++;
     if (last == &shape->queue || XD_ITEM(last, struct xdb_task, place)->seq < task->seq ||

@@ -28,7 +28,7 @@ struct xdb_flow {
 size_t xdb_share_tier(const struct xdb_offer *offer);
 
 /* A shape's queue has its first task, or none any more. */
-void xdb_share_wake(struct xdb_shape *shape);
+void xdb_share_wake(struct xdb_core *core, struct xdb_shape *shape);
 void xdb_share_sleep(struct xdb_shape *shape);
 
 /* A shape with tasks goes to another band. */

@@ -90,6 +90,7 @@ static void compare_counts(struct world *world)
 static void end(struct world *world)
 {
     world->calm = true;
+    resume(world);
     settle(world, 6);
     for (unsigned i = 0; i < WORKERS; i++) {
         if (world->workers[i].session != 0) {

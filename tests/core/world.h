@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define XDT_WORLD_ROWS 96u
+#define XDT_WORLD_ROWS 128u
 
 /* What many worlds did together. */
 struct xdt_world_report {

@@ -110,6 +110,9 @@ static struct xd_task make_task(const struct world *world, unsigned index)
         .callee = from->callee < 0 ? NULL : xd_bytes_ref(world->callees[from->callee]),
     };
     task.frames = make_frames(index, &task.frame_count);
+    task.options = from->options;
+    task.options.kind = index % 3 == 0 ? xd_bytes_ref(world->callees[index % 2]) : NULL;
+    task.options.replaces = from->has_key ? xd_bytes_ref(world->star) : NULL;
     return task;
 }
 

@@ -54,7 +54,9 @@ struct wtask {
     uint64_t session;
     struct xd_task_id id;
     int callee; /* -1: format r */
-    bool everywhere, timeout;
+    bool everywhere, timeout, has_key;
+    bool poison; /* its workers die of it */
+    struct xd_task_options options; /* without what is counted */
     uint32_t min_workers;
     bool offered, accepted, busy; /* offered: the core has seen it */
     uint64_t order;               /* of acceptance */
@@ -148,5 +150,6 @@ void pass(struct world *world, xd_time by);
 void happen(struct world *world);
 void beat(struct world *world);
 void submit(struct world *world);
+void resume(struct world *world);
 
 #endif

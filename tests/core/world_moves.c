@@ -44,7 +44,12 @@ static void configure(struct world *world)
     struct xdb_event event = {.kind = XDB_EVENT_PROFILE, .session = {client->session}};
     event.profile.name = world->profiles[profile];
     event.profile.bound = profile == 3;
-    event.profile.policy = profile == 2 ? XDB_POLICY_ROUND_ROBIN : XDB_POLICY_BANDS;
+    event.profile.policy =
+        profile == 2 ? XDB_POLICY_ROUND_ROBIN : (enum xdb_policy_kind)roll(world, 4);
+    if (profile == 1) {
+        event.profile.set = XDB_SET_POOL;
+        event.profile.pool = world->profiles[0];
+    }
     event.profile.free = profile != 3 && chance(world, 30);
     step(world, &event);
     bool refused = false;
@@ -53,6 +58,48 @@ static void configure(struct world *world)
     }
     if (event.profile.bound && !refused) {
         world->bound_to[profile] = client->session;
+    }
+}
+
+/* An administrator turns the knobs of what runs; what they may be is not for the world
+ * to know. */
+static void turn_knobs(struct world *world)
+{
+    const struct wclient *client = &world->clients[roll(world, CLIENTS)];
+    if (client->session == 0) {
+        return;
+    }
+    struct xdb_event event = {.kind = XDB_EVENT_PROFILE, .session = {client->session}};
+    event.profile.name = world->profiles[roll(world, PROFILES)];
+    event.profile.only_set = true;
+    event.profile.set = roll(world, 8);
+    event.profile.weight = chance(world, 10) ? -1 : 0.5 + roll(world, 8);
+    event.profile.max_running = roll(world, 4);
+    event.profile.paused = chance(world, 50);
+    step(world, &event);
+}
+
+static void kick(struct world *world)
+{
+    struct xdb_event event = {.kind = XDB_EVENT_KICK};
+    event.session.n = world->clients[roll(world, CLIENTS)].session;
+    event.profile.name = world->profiles[roll(world, PROFILES)];
+    if (event.session.n != 0) {
+        step(world, &event);
+    }
+}
+
+void resume(struct world *world)
+{
+    for (unsigned i = 0; i < CLIENTS * PROFILES; i++) {
+        struct xdb_event event = {.kind = XDB_EVENT_PROFILE};
+        event.session.n = world->clients[i % CLIENTS].session;
+        event.profile.name = world->profiles[i / CLIENTS];
+        event.profile.only_set = true;
+        event.profile.set = XDB_SET_PAUSED;
+        if (event.session.n != 0) {
+            step(world, &event);
+        }
     }
 }
 
@@ -106,6 +153,32 @@ static struct xd_task_id make_id(struct world *world, unsigned index, uint64_t s
     return id;
 }
 
+/* Half of the tasks ask for nothing. */
+static void choose_options(struct world *world, struct wtask *task)
+{
+    struct xd_task_options *options = &task->options;
+    if (chance(world, 50)) {
+        return;
+    }
+    options->priority = (uint8_t)roll(world, 4);
+    options->rank = (int16_t)((int)roll(world, 5) - 2);
+    options->estimate_us =
+        chance(world, 50) ? 0 : UINT64_C(1) << roll(world, chance(world, 5) ? 60 : 24);
+    if (task->everywhere) {
+        return;
+    }
+    task->has_key = chance(world, 10);
+    task->poison = chance(world, 12);
+    options->delay_ms = chance(world, 80) ? 0 : roll(world, 2000);
+    options->deadline_ms =
+        chance(world, 80) ? 0 : options->delay_ms + 1 + roll(world, 2000);
+    options->limit_ms = chance(world, 80) ? 0 : 1 + roll(world, 2000);
+    options->retries_failed = (uint16_t)(chance(world, 70) ? 0 : roll(world, 4));
+    options->retries_lost = (uint16_t)(chance(world, 50) ? 0 : roll(world, 6));
+    options->retries_lost = task->poison ? 5 : options->retries_lost;
+    options->backoff_ms = chance(world, 50) ? 0 : roll(world, 300);
+}
+
 void submit(struct world *world)
 {
     unsigned who = roll(world, CLIENTS);
@@ -128,6 +201,7 @@ void submit(struct world *world)
             .timeout = chance(world, 15),
             .min_workers = roll(world, 3),
         };
+        choose_options(world, &world->tasks[index]);
     }
     unsigned copies = chance(world, 5) ? 2 : 1;
     for (unsigned copy = 0; copy < copies; copy++) {
@@ -233,6 +307,8 @@ void happen(struct world *world)
         {10, join_client},
         {14, join_worker},
         {6, configure},
+        {6, turn_knobs},
+        {2, kick},
         {90, submit},
         {22, cancel},
         {30, ack},

@@ -76,16 +76,25 @@ static void drop_slot(struct wworker *worker, unsigned i)
             (worker->slot_count - i) * sizeof worker->slots[0]);
 }
 
+static bool may_run_again(const struct wtask *task)
+{
+    return task->options.retries_failed > 0 || task->options.retries_lost > 0;
+}
+
 static void begin(struct world *world, struct wworker *worker)
 {
     struct wslot *slot = &worker->slots[0];
     struct wtask *task = &world->tasks[slot->task];
     uint64_t bit = UINT64_C(1) << slot->part;
-    if ((task->begun & bit) != 0) {
+    if ((task->begun & bit) != 0 && !may_run_again(task)) {
         fail(world, "a task was begun twice");
     }
     task->begun |= bit;
     slot->begun = true;
+    if (task->poison && !world->calm && chance(world, 80)) {
+        worker_dies(world, worker);
+        return;
+    }
     slot->deaf = !world->calm && chance(world, 25);
     struct parcel *end = post(world, WORKER_FINISHES, worker->session);
     end->number = ++worker->run;
@@ -120,8 +129,11 @@ static void send_result(struct world *world,
         worker->has_holes = true;
         return; /* lost on the way; the worker goes on */
     }
-    /* A repeated result of an id that two clients use could be anybody's. */
-    unsigned copies = id_is_unique(world, &slot.id) && chance(world, 2) ? 2 : 1;
+    /* A repeated result of an id that two clients use could be anybody's, one of a task
+     * that is tried again its next run's. */
+    bool is_clear =
+        id_is_unique(world, &slot.id) && !may_run_again(&world->tasks[slot.task]);
+    unsigned copies = is_clear && chance(world, 2) ? 2 : 1;
     while (copies-- > 0) {
         struct parcel *parcel = post(world, TO_CORE_RESULT, worker->session);
         parcel->id = slot.id;
