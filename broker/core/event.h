@@ -65,6 +65,7 @@ struct xdb_event {
             struct xd_bytes *const *handlers; /* borrows the array, shares the names */
             size_t handler_count;
             uint32_t hold;
+            struct xd_bytes *has; /* shares; resources and labels, see needs.h */
         } worker_join;
         struct {
             struct xd_bytes *name; /* shares */

@@ -16,7 +16,8 @@ static bool offers_handler(const struct xdb_offer *offer, const struct xd_bytes 
 bool xdb_shape_fits(const struct xdb_shape *shape, const struct xdb_offer *offer)
 {
     return (offer->formats & 1u << shape->format) != 0 &&
-           (shape->format == XD_FORMAT_R || offers_handler(offer, shape->callee));
+           (shape->format == XD_FORMAT_R || offers_handler(offer, shape->callee)) &&
+           (xdb_needs_are_met(shape->needs, offer->has) || xdb_fault(29));
 }
 
 void xdb_fit_free(struct xdb_fit *fit)

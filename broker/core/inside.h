@@ -13,6 +13,7 @@
 #include "core/estimate.h"
 #include "core/extra.h"
 #include "core/fault.h"
+#include "core/needs.h"
 #include "core/policy.h"
 #include "core/pool.h"
 #include "core/profile.h"
@@ -35,6 +36,8 @@
     X(cancelled, "cancelled")                                                            \
     X(replaced, "replaced by a later task")                                              \
     X(expired, "the time allowed is over")                                               \
+    X(warning, "warning")                                                                \
+    X(homeless, "no worker here has what the task needs")                                \
     X(draining, "the broker is draining")                                                \
     X(foreign, "the result names a payload that is not the worker's")
 

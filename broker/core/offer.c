@@ -13,15 +13,15 @@ static bool has_handler(const struct xdb_offer *offer, const struct xd_bytes *na
 }
 
 /* Names given twice or in another order make another offer, which does no harm. */
-static bool offer_is(const struct xdb_offer *offer,
-                     uint32_t formats,
-                     struct xd_bytes *const *handlers,
-                     size_t handler_count)
+static bool offer_is(const struct xdb_offer *offer, const struct xdb_event *join)
 {
-    if (offer->formats != formats || offer->handler_count != handler_count) {
+    struct xd_bytes *const *handlers = join->worker_join.handlers;
+    if (offer->formats != join->worker_join.formats ||
+        offer->handler_count != join->worker_join.handler_count ||
+        !xd_bytes_equal(offer->has, join->worker_join.has)) {
         return false;
     }
-    for (size_t i = 0; i < handler_count; i++) {
+    for (size_t i = 0; i < offer->handler_count; i++) {
         if (!xd_bytes_equal(offer->handlers[i], handlers[i]) &&
             !has_handler(offer, handlers[i])) {
             return false;
@@ -44,14 +44,14 @@ void xdb_offer_free(struct xdb_offer *offer)
     for (size_t tier = 0; tier < XDB_TIERS; tier++) {
         xd_heap_fini(&offer->turns[tier]);
     }
+    xd_bytes_unref(offer->has);
     xd_free(offer->handlers);
     xd_free(offer);
 }
 
-static struct xdb_offer *offer_alloc(uint32_t formats,
-                                     struct xd_bytes *const *handlers,
-                                     size_t handler_count)
+static struct xdb_offer *offer_alloc(const struct xdb_event *join)
 {
+    size_t handler_count = join->worker_join.handler_count;
     struct xdb_offer *offer = xd_zalloc(sizeof *offer);
     if (offer == NULL) {
         return NULL;
@@ -61,10 +61,11 @@ static struct xdb_offer *offer_alloc(uint32_t formats,
         xd_free(offer);
         return NULL;
     }
-    offer->formats = formats;
+    offer->formats = join->worker_join.formats;
+    offer->has = xd_bytes_ref(join->worker_join.has);
     offer->handler_count = handler_count;
     for (size_t i = 0; i < handler_count; i++) {
-        offer->handlers[i] = xd_bytes_ref(handlers[i]);
+        offer->handlers[i] = xd_bytes_ref(join->worker_join.handlers[i]);
     }
     xd_list_init(&offer->in_pool);
     xd_list_init(&offer->hungry);
@@ -86,12 +87,10 @@ static enum xd_err fit_shapes(struct xdb_offer *offer, struct xdb_profile *profi
 }
 
 static enum xd_err offer_make(struct xdb_pool *pool,
-                              uint32_t formats,
-                              struct xd_bytes *const *handlers,
-                              size_t handler_count,
+                              const struct xdb_event *join,
                               struct xdb_offer **out)
 {
-    struct xdb_offer *offer = offer_alloc(formats, handlers, handler_count);
+    struct xdb_offer *offer = offer_alloc(join);
     if (offer == NULL) {
         return XD_ERR_NOMEM;
     }
@@ -109,20 +108,18 @@ static enum xd_err offer_make(struct xdb_pool *pool,
 
 enum xd_err xdb_offer_intern(struct xdb_core *core,
                              struct xdb_pool *pool,
-                             uint32_t formats,
-                             struct xd_bytes *const *handlers,
-                             size_t handler_count,
+                             const struct xdb_event *join,
                              struct xdb_offer **out)
 {
     XD_LIST_EACH (link, &pool->offers) {
         struct xdb_offer *offer = XD_ITEM(link, struct xdb_offer, in_pool);
-        if (offer_is(offer, formats, handlers, handler_count)) {
+        if (offer_is(offer, join)) {
             *out = offer;
             return XD_OK;
         }
     }
     xdb_profile_touch(core, pool->owner);
-    return offer_make(pool, formats, handlers, handler_count, out);
+    return offer_make(pool, join, out);
 }
 
 void xdb_offer_touch(struct xdb_core *core, struct xdb_offer *offer)

@@ -80,23 +80,10 @@ static void put_in_ring(struct xdb_core *core, struct xdb_task *task)
     xdb_worker_pin(core, worker, task);
 }
 
-static void take_from_ring(struct xdb_core *core, struct xdb_task *task)
-{
-    if (task->worker == NULL) {
-        xdb_shape_take(core, task);
-        return;
-    }
-    xd_list_remove(&task->place);
-    task->worker = NULL;
-    task->shape->profile->bound_queued--;
-}
-
 const struct xdb_policy xdb_policies[XDB_POLICIES] = {
-    [XDB_POLICY_BANDS] = {"bands", band_by_time, by_seq, xdb_shape_put, xdb_shape_take},
-    [XDB_POLICY_FIFO] = {"fifo", one_band, by_seq, xdb_shape_put, xdb_shape_take},
-    [XDB_POLICY_SJF] = {"sjf", one_band, by_age, xdb_shape_put, xdb_shape_take},
-    [XDB_POLICY_PRIORITY] =
-        {"priority", one_band, by_rank, xdb_shape_put, xdb_shape_take},
-    [XDB_POLICY_ROUND_ROBIN] =
-        {"round_robin", one_band, by_seq, put_in_ring, take_from_ring},
+    [XDB_POLICY_BANDS] = {"bands", band_by_time, by_seq, xdb_shape_put},
+    [XDB_POLICY_FIFO] = {"fifo", one_band, by_seq, xdb_shape_put},
+    [XDB_POLICY_SJF] = {"sjf", one_band, by_age, xdb_shape_put},
+    [XDB_POLICY_PRIORITY] = {"priority", one_band, by_rank, xdb_shape_put},
+    [XDB_POLICY_ROUND_ROBIN] = {"round_robin", one_band, by_seq, put_in_ring},
 };

@@ -22,8 +22,6 @@ struct xdb_policy {
     xd_time (*key)(const struct xdb_shape *shape, const struct xdb_task *first);
     /* A new task begins to wait (QUEUED). */
     void (*put)(struct xdb_core *core, struct xdb_task *task);
-    /* It waits no more. */
-    void (*take)(struct xdb_core *core, struct xdb_task *task);
 };
 
 extern const struct xdb_policy xdb_policies[XDB_POLICIES];

@@ -6,7 +6,7 @@
 
 #include "core/inside.h"
 
-#define KEY_MAX (8 + 2 * XDB_NAME_MAX)
+#define KEY_MAX (8 + 3 * XDB_NAME_MAX)
 
 /* What tells one shape from another, as bytes. */
 struct key {
@@ -78,6 +78,7 @@ static void make_key(const struct xd_task *task, struct key *key)
     key->bytes[key->size++] = hint_of(task->options.estimate_us);
     put_name(key, task->format == XD_FORMAT_CALL ? task->callee : NULL);
     put_name(key, task->options.kind);
+    put_name(key, task->options.needs);
 }
 
 uint64_t xdb_shape_first_seq(const struct xdb_shape *shape)
@@ -131,6 +132,7 @@ void xdb_shape_free(struct xdb_shape *shape)
     }
     xdb_estimate_unuse(shape);
     xd_bytes_unref(shape->callee);
+    xd_bytes_unref(shape->needs);
     xd_free(shape);
 }
 
@@ -149,6 +151,7 @@ static struct xdb_shape *shape_alloc(struct xdb_profile *profile,
     shape->profile = profile;
     shape->format = task->format;
     shape->callee = task->format == XD_FORMAT_CALL ? xd_bytes_ref(task->callee) : NULL;
+    shape->needs = xd_bytes_ref(task->options.needs);
     shape->tier = tier_of(task);
     shape->rank = task->options.rank;
     shape->hint_us = hint_us(hint_of(task->options.estimate_us));

@@ -15,6 +15,7 @@
 
 struct xdb_core;
 struct xdb_estimate;
+struct xdb_event;
 struct xdb_pool;
 struct xdb_profile;
 struct xdb_task;
@@ -34,6 +35,7 @@ struct xdb_shape {
     struct xd_map_item by_key;
     struct xdb_profile *profile;
     struct xd_bytes *callee; /* NULL: format r */
+    struct xd_bytes *needs;  /* NULL: nothing */
     enum xd_format format;
     uint8_t tier; /* enum xdb_tier */
     uint8_t band; /* where its fits stand now */
@@ -51,7 +53,7 @@ struct xdb_shape {
     uint8_t key[];
 };
 
-/* What workers offer; workers of one kind share it. */
+/* What workers offer as they join; workers of one kind share it. */
 struct xdb_offer {
     struct xdb_pool *pool;
     struct xd_list in_pool;
@@ -59,6 +61,7 @@ struct xdb_offer {
     uint32_t formats;
     struct xd_bytes **handlers;
     size_t handler_count;
+    struct xd_bytes *has; /* resources and labels; NULL: nothing */
     struct xd_list sites;
     struct xd_heap turns[XDB_TIERS]; /* sites by their profiles' virtual time */
     double clock[XDB_TIERS];         /* the virtual time of the last one served */
@@ -104,9 +107,7 @@ void xdb_shape_free(struct xdb_shape *shape); /* no task has it */
 
 enum xd_err xdb_offer_intern(struct xdb_core *core,
                              struct xdb_pool *pool,
-                             uint32_t formats,
-                             struct xd_bytes *const *handlers,
-                             size_t handler_count,
+                             const struct xdb_event *join,
                              struct xdb_offer **out) XD_MUST_USE;
 void xdb_offer_free(struct xdb_offer *offer); /* no worker has it */
 

@@ -39,6 +39,9 @@ static const char *wrong_option(const struct xd_task *task)
     if (is_too_long(task->options.kind)) {
         return "class: at most 255 bytes";
     }
+    if (is_too_long(task->options.needs) || !xdb_needs_are_valid(task->options.needs)) {
+        return "needs: words, name=text or name>=number, at most 255 bytes";
+    }
     if (is_too_long(task->options.replaces)) {
         return "replace: a key of at most 255 bytes";
     }
@@ -119,7 +122,7 @@ enum xd_err xdb_plan_submit(struct xdb_core *core,
                             size_t *need)
 {
     enum xd_err code;
-    *need = event->submit.count + 1;
+    *need = 2 * event->submit.count + 1;
     if (xdb_client_find(core, event->session) == NULL ||
         refusal(core, event, &code) != NULL) {
         return XD_OK;
@@ -201,6 +204,36 @@ static void replace_older(struct xdb_core *core,
     }
 }
 
+/* It is not refused: a worker may come. */
+static void warn_if_homeless(struct xdb_core *core, struct xdb_task *task)
+{
+    if (task->shape->needs == NULL || !xd_list_is_empty(&task->shape->fits)) {
+        return;
+    }
+    struct xdb_action *action =
+        xdb_action_push(core, XDB_ACTION_SEND_EVENT, &task->client->session);
+    action->event.id = task->key.id;
+    action->event.part = 0;
+    action->event.kind = xd_bytes_ref(core->texts.warning);
+    action->event.bytes = xd_bytes_ref(core->texts.homeless);
+}
+
+/* To the worker it asks for, else where its profile has it wait. */
+static void put(struct xdb_core *core, struct xdb_task *task, struct xd_session_id wanted)
+{
+    struct xdb_profile *profile = task->shape->profile;
+    struct xdb_worker *worker = wanted.n == 0 ? NULL : xdb_worker_find(core, wanted);
+    bool fits = worker != NULL && worker->pool == profile->pool &&
+                xdb_worker_is_live(worker) && task->seq < profile->gate &&
+                xdb_shape_fits(task->shape, worker->offer);
+    if (fits) {
+        profile->bound_queued++;
+        xdb_worker_pin(core, worker, task);
+    } else {
+        profile->policy->put(core, task);
+    }
+}
+
 static void queue(struct xdb_core *core,
                   struct xdb_task *task,
                   struct xdb_shape *shape,
@@ -218,6 +251,7 @@ static void queue(struct xdb_core *core,
     if (xdb_extra_is_needed(from)) {
         xdb_extra_attach(core, task, from);
     }
+    warn_if_homeless(core, task);
     if (task->everywhere) {
         xdb_task_move(core, task, XDB_MOVE_SUBMIT, XDB_TASK_BARRIER);
         xdb_barrier_put(core, task);
@@ -225,7 +259,7 @@ static void queue(struct xdb_core *core,
         xdb_aside_put(core, task, XDB_MOVE_SUBMIT, XDB_TASK_DELAYED);
     } else {
         xdb_task_move(core, task, XDB_MOVE_SUBMIT, XDB_TASK_QUEUED);
-        shape->profile->policy->put(core, task);
+        put(core, task, from->options.worker);
     }
 }
 

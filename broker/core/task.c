@@ -200,7 +200,13 @@ void xdb_task_unqueue(struct xdb_core *core, struct xdb_task *task)
         task->worker = NULL;
         return;
     }
-    profile->policy->take(core, task);
+    if (task->worker != NULL) { /* pinned */
+        xd_list_remove(&task->place);
+        task->worker = NULL;
+        profile->bound_queued--;
+    } else {
+        xdb_shape_take(core, task);
+    }
     if (!xd_list_is_empty(&profile->barriers)) {
         xdb_profile_touch(core, profile);
     }

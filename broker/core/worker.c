@@ -286,12 +286,7 @@ enum xd_err xdb_plan_worker_join(struct xdb_core *core,
         xdb_profile_intern(core, event->worker_join.profile, &profile) != XD_OK) {
         return XD_ERR_NOMEM;
     }
-    return xdb_offer_intern(core,
-                            profile->pool,
-                            event->worker_join.formats,
-                            event->worker_join.handlers,
-                            event->worker_join.handler_count,
-                            &offer);
+    return xdb_offer_intern(core, profile->pool, event, &offer);
 }
 
 /* The plan made profile and offer; found again, they cannot fail. */
@@ -313,12 +308,7 @@ static void add_worker(struct xdb_core *core,
     xd_list_init(&worker->leases);
     xd_list_push_back(&core->workers, &worker->in_core);
     xd_list_push_back(&pool->workers, &worker->in_pool);
-    enum xd_err err = xdb_offer_intern(core,
-                                       pool,
-                                       event->worker_join.formats,
-                                       event->worker_join.handlers,
-                                       event->worker_join.handler_count,
-                                       &worker->offer);
+    enum xd_err err = xdb_offer_intern(core, pool, event, &worker->offer);
     xd_assert(err == XD_OK);
     worker->offer->workers++;
     worker->offer->live++;
@@ -337,6 +327,13 @@ void xdb_apply_worker_join(struct xdb_core *core, struct xdb_event *event)
         return;
     }
     const struct xdb_profile *owner = profile->pool->owner;
+    if (!xdb_needs_are_valid(event->worker_join.has)) {
+        struct xdb_action *drop =
+            xdb_action_push_id(core, XDB_ACTION_DROP, event->session);
+        drop->error.code = XD_ERR_INVALID;
+        drop->error.text = "resources: words, name=text or name=number";
+        return;
+    }
     if (owner->bound &&
         !xd_session_is(event->worker_join.owner, owner->maker->session.id)) {
         struct xdb_action *drop =

@@ -176,7 +176,9 @@ void xdt_worker_how(struct xdt_desk *desk, uint64_t session, struct xdt_worker_h
     event.worker_join.handlers = &handler;
     event.worker_join.handler_count = 1;
     event.worker_join.hold = how.hold;
+    event.worker_join.has = how.has != NULL ? text(how.has) : NULL;
     xdt_step(desk, &event);
+    xd_bytes_unref(event.worker_join.has);
     xd_bytes_unref(profile);
     xd_bytes_unref(handler);
 }

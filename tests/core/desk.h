@@ -54,6 +54,7 @@ struct xdt_worker_how {
     const char *profile, *handler; /* handler NULL: "*" */
     uint32_t formats, hold;        /* formats 0: both */
     uint64_t owner;
+    const char *has;
 };
 void xdt_worker_how(struct xdt_desk *desk, uint64_t session, struct xdt_worker_how how);
 void xdt_profile(struct xdt_desk *desk,

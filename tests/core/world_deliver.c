@@ -113,6 +113,7 @@ static struct xd_task make_task(const struct world *world, unsigned index)
     task.options = from->options;
     task.options.kind = index % 3 == 0 ? xd_bytes_ref(world->callees[index % 2]) : NULL;
     task.options.replaces = from->has_key ? xd_bytes_ref(world->star) : NULL;
+    task.options.needs = from->needs_star ? xd_bytes_ref(world->star) : NULL;
     return task;
 }
 

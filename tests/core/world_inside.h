@@ -55,7 +55,8 @@ struct wtask {
     struct xd_task_id id;
     int callee; /* -1: format r */
     bool everywhere, timeout, has_key;
-    bool poison; /* its workers die of it */
+    bool needs_star;
+    bool poison;                    /* its workers die of it */
     struct xd_task_options options; /* without what is counted */
     uint32_t min_workers;
     bool offered, accepted, busy; /* offered: the core has seen it */
@@ -83,6 +84,7 @@ struct wworker {
     bool known, blocked, leaving;
     unsigned profile, hold, handlers;
     uint32_t formats;
+    bool has_star;  /* what some tasks need */
     bool has_holes; /* a result of its was lost: its goodbye is not to be believed */
     xd_time quiet_until, last_arrival, next_beat, heard;
     struct wslot slots[SLOTS];

@@ -117,6 +117,7 @@ static void join_worker(struct world *world)
         .hold = chance(world, 50) ? 0 : roll(world, SLOTS - 1),
         .handlers = roll(world, 16),
         .formats = chance(world, 70) ? 6u : 1u << (1 + roll(world, 2)),
+        .has_star = chance(world, 50),
         .heard = world->now,
     };
     struct xd_bytes *handlers[4];
@@ -134,6 +135,7 @@ static void join_worker(struct world *world)
     event.worker_join.handlers = handlers;
     event.worker_join.handler_count = count;
     event.worker_join.hold = worker->hold;
+    event.worker_join.has = worker->has_star ? world->star : NULL;
     step(world, &event);
 }
 
@@ -168,6 +170,9 @@ static void choose_options(struct world *world, struct wtask *task)
         return;
     }
     task->has_key = chance(world, 10);
+    task->needs_star = chance(world, 20);
+    options->worker.n =
+        chance(world, 80) ? 0 : world->workers[roll(world, WORKERS)].session;
     task->poison = chance(world, 12);
     options->delay_ms = chance(world, 80) ? 0 : roll(world, 2000);
     options->deadline_ms =

@@ -60,8 +60,7 @@ static void look_at_worker(struct world *world,
                            const struct wtask *task)
 {
     /* The first two share their workers, if it came to that in time. */
-    if (task->profile != worker->profile &&
-        (task->profile > 1 || worker->profile > 1)) {
+    if (task->profile != worker->profile && (task->profile > 1 || worker->profile > 1)) {
         fail(world, "a task for another profile");
     }
     if (world->bound_to[worker->profile] != 0 &&
@@ -73,7 +72,7 @@ static void look_at_worker(struct world *world,
                     ? (worker->formats & 1u << XD_FORMAT_R) != 0
                     : (worker->formats & 1u << XD_FORMAT_CALL) != 0 &&
                           (worker->handlers & (1u << task->callee | 8u)) != 0;
-    if (!fits) {
+    if (!fits || (task->needs_star && !worker->has_star)) {
         fail(world, "a task that the worker does not offer");
     }
     xd_time silence =
