@@ -118,8 +118,8 @@ void xdb_action_result(struct xdb_core *core,
     struct xdb_action *action =
         xdb_action_push(core, XDB_ACTION_SEND_RESULT, &task->client->session);
     action->room.result = (struct xd_result){
-        .id = task->key.id,
-        .part = task->barrier != NULL ? task->part : 0,
+        .id = task->id,
+        .part = xdb_task_part(task),
         .parts = task->barrier != NULL ? task->parts : (task->everywhere ? 1 : 0),
         .outcome = outcome->outcome,
         .error = xd_bytes_ref(outcome->error),

@@ -50,7 +50,10 @@ bool xdb_aside_retry(struct xdb_core *core,
     extra->ready = xd_time_add(core->now, xdb_extra_backoff(extra));
     if (extra->deaths >= XDB_QUARANTINE_AFTER && is_lost) {
         xdb_aside_put(core, task, move, XDB_TASK_BURIED);
-        xdb_action_note(core, task->key.session, XDB_NOTE_WARNING, "task in quarantine");
+        xdb_action_note(core,
+                        task->client->session.id,
+                        XDB_NOTE_WARNING,
+                        "task in quarantine");
         return true;
     }
     xdb_aside_put(core, task, move, XDB_TASK_DELAYED);

@@ -67,7 +67,7 @@ static void make_part(struct xdb_core *core,
                       uint32_t number)
 {
     struct xdb_task *part = xdb_task_new(core);
-    part->key = barrier->key;
+    part->id = barrier->id;
     part->client = barrier->client;
     part->barrier = barrier;
     part->part = number;

@@ -9,7 +9,7 @@ void xdb_cancel_at_worker(struct xdb_core *core, struct xdb_task *task)
     struct xdb_worker *worker = task->worker;
     struct xdb_action *action =
         xdb_action_push(core, XDB_ACTION_CANCEL, &worker->session);
-    action->cancel.id = task->key.id;
+    action->cancel.id = task->id;
     action->cancel.level = 1;
     worker->held -= task->state == XDB_TASK_HELD ? 1 : 0;
     if (worker->leases.next == &task->place) {
@@ -25,7 +25,7 @@ void xdb_cancel_kill(struct xdb_core *core, struct xdb_worker *worker)
     struct xdb_task *task = XD_ITEM(worker->leases.next, struct xdb_task, place);
     struct xdb_action *action =
         xdb_action_push(core, XDB_ACTION_CANCEL, &worker->session);
-    action->cancel.id = task->key.id;
+    action->cancel.id = task->id;
     action->cancel.level = 2;
     xdb_action_note(core, worker->session.id, XDB_NOTE_WARNING, "worker stuck");
     worker->stuck = true;
@@ -80,17 +80,17 @@ static struct xdb_task *next_target(const struct xdb_core *core,
                                     struct xd_list **at)
 {
     if (!event->ids.any_session) {
+        const struct xdb_client *own = xdb_client_find(core, event->session);
         struct xdb_task *task =
-            *at == NULL ? xdb_task_find(core, event->session, id) : NULL;
+            *at == NULL && own != NULL ? xdb_task_find(own, id) : NULL;
         *at = core->clients.prev;
         return task;
     }
     struct xd_list *link = *at == NULL ? core->clients.next : (*at)->next;
     for (; link != &core->clients; link = link->next) {
         const struct xdb_client *client = XD_ITEM(link, struct xdb_client, in_core);
-        struct xdb_task *task = client->principal == event->ids.principal
-                                    ? xdb_task_find(core, client->session.id, id)
-                                    : NULL;
+        struct xdb_task *task =
+            client->principal == event->ids.principal ? xdb_task_find(client, id) : NULL;
         if (task != NULL) {
             *at = link;
             return task;

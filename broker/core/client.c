@@ -36,6 +36,7 @@ void xdb_apply_client_join(struct xdb_core *core, struct xdb_event *event)
     xd_list_init(&client->open);
     xd_list_init(&client->unacked);
     xd_list_init(&client->made);
+    xd_map_init(&client->tasks_by_id, core->config.seed);
     xd_map_init(&client->replaceable, core->config.seed);
     xd_list_push_back(&core->clients, &client->in_core);
     core->counters.clients++;
@@ -66,7 +67,7 @@ static void forget_result(struct xdb_core *core, struct xdb_task *task)
         return;
     }
     if (barrier == NULL) {
-        xd_map_remove(&core->tasks, &task->by_key);
+        xd_map_remove(&task->client->tasks_by_id, &task->by_id);
     }
     xdb_extra_detach(core, task);
     xdb_task_move(core, task, XDB_MOVE_ACK, XDB_TASK_GHOST);
@@ -141,7 +142,7 @@ static void orphan_open(struct xdb_core *core, struct xdb_task *task)
         return;
     }
     if (barrier == NULL) {
-        xd_map_remove(&core->tasks, &task->by_key);
+        xd_map_remove(&task->client->tasks_by_id, &task->by_id);
     }
     xdb_cancel_at_worker(core, task);
     xdb_extra_detach(core, task);
@@ -163,7 +164,7 @@ static void orphan_unacked(struct xdb_core *core, struct xdb_task *task)
         return;
     }
     if (barrier == NULL) {
-        xd_map_remove(&core->tasks, &task->by_key);
+        xd_map_remove(&task->client->tasks_by_id, &task->by_id);
     }
     xdb_extra_detach(core, task);
     xdb_task_move(core, task, XDB_MOVE_ORPHAN, XDB_TASK_GHOST);
@@ -190,6 +191,7 @@ void xdb_client_end(struct xdb_core *core, struct xdb_client *client)
     xdb_session_fini(core, &client->session);
     xd_list_remove(&client->in_core);
     core->counters.clients--;
+    xd_map_fini(&client->tasks_by_id);
     xd_map_fini(&client->replaceable);
     xd_free(client);
 }

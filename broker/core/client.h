@@ -16,9 +16,10 @@ struct xdb_event;
 struct xdb_client {
     struct xdb_session session;
     struct xd_list in_core;
-    struct xd_list open;       /* tasks and parts without outcome */
-    struct xd_list unacked;    /* in the order of their results */
-    struct xd_list made;       /* profiles it made */
+    struct xd_list open;    /* tasks and parts without outcome */
+    struct xd_list unacked; /* in the order of their results */
+    struct xd_list made;    /* profiles it made */
+    struct xd_map tasks_by_id;
     struct xd_map replaceable; /* open tasks that a later one may replace, by key */
     uint64_t principal;
     uint64_t open_count;            /* tasks, a barrier counts as one */

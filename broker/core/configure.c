@@ -76,6 +76,7 @@ static void set_knobs(struct xdb_core *core,
     profile->paused =
         (set & XDB_SET_PAUSED) != 0 ? event->profile.paused : profile->paused;
     xdb_share_turn(core, profile);
+    xdb_worker_wake_pinned(core, profile);
 }
 
 static void configure(struct xdb_core *core,

@@ -69,7 +69,6 @@ static void free_texts(struct xdb_texts *texts)
 static void init(struct xdb_core *core, const struct xdb_core_config *config)
 {
     core->config = *config;
-    xd_map_init(&core->tasks, config->seed);
     xd_map_init(&core->sessions, config->seed);
     xd_map_init(&core->profiles, config->seed);
     xd_heap_init(&core->session_timers);
@@ -149,7 +148,6 @@ void xdb_core_free(struct xdb_core *core)
     xdb_extra_free_spare(core);
     xd_free(core->spare_client);
     xd_free(core->spare_worker);
-    xd_map_fini(&core->tasks);
     xd_map_fini(&core->sessions);
     xd_map_fini(&core->profiles);
     xd_heap_fini(&core->session_timers);

@@ -6,14 +6,14 @@ static void fill_task(struct xdb_action *action, struct xdb_task *task, bool ahe
 {
     struct xdb_task *source = task->barrier != NULL ? task->barrier : task;
     action->room.task = (struct xd_task){
-        .id = task->key.id,
+        .id = task->id,
         .format = task->shape->format,
         .everywhere = task->barrier != NULL,
         .hold = ahead,
         .timeout_ms = source->extra == NULL ? 0 : source->extra->timeout_ms,
-        .part = task->barrier != NULL ? task->part : 0,
+        .part = xdb_task_part(task),
         .setup = source->setup,
-        .origin = task->key.session,
+        .origin = task->client->session.id,
         .callee = task->shape->callee,
         .frames = xdb_task_frames(source),
         .frame_count = source->frame_count,
@@ -43,14 +43,19 @@ static bool send(struct xdb_core *core,
     return true;
 }
 
-/* What is pinned to it goes first; a part only when it is idle. */
+/* What is pinned to it goes first; a part only when it is idle, and before all else. */
 static struct xdb_task *next_task(const struct xdb_worker *worker)
 {
-    if (xd_list_is_empty(&worker->own)) {
-        return xdb_offer_first(worker->offer);
+    XD_LIST_EACH (link, &worker->own) {
+        struct xdb_task *task = XD_ITEM(link, struct xdb_task, place);
+        if (task->barrier != NULL) {
+            return worker->state == XDB_WORKER_IDLE ? task : NULL;
+        }
+        if (xdb_profile_may_run(task->shape->profile)) {
+            return task;
+        }
     }
-    struct xdb_task *first = XD_ITEM(worker->own.next, struct xdb_task, place);
-    return first->barrier == NULL || worker->state == XDB_WORKER_IDLE ? first : NULL;
+    return xdb_offer_first(worker->offer);
 }
 
 static void serve_worker(struct xdb_core *core, struct xdb_worker *worker)

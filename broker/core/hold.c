@@ -16,7 +16,7 @@ bool xdb_hold_allows(const struct xdb_core *core,
            predicted_us != 0 && predicted_us < below_us && first->predicted_us != 0 &&
            worker->cancel_since == XD_NEVER &&
            worker->predicted_us + predicted_us <= budget_us &&
-           xdb_worker_lease_any(worker, &task->key.id) == NULL;
+           xdb_worker_lease_any(worker, &task->id) == NULL;
 }
 
 /* Its first task took longer than predicted: what lies behind it is better served
@@ -31,7 +31,7 @@ void xdb_hold_recall(struct xdb_core *core, struct xdb_worker *worker)
             link != worker->leases.next) {
             task->recalled = true;
             xdb_action_push(core, XDB_ACTION_RECALL, &worker->session)->recall.id =
-                task->key.id;
+                task->id;
         }
     }
 }

@@ -51,7 +51,7 @@ struct xdb_core {
     struct xdb_core_config config;
     xd_time now;
     xd_time stalled; /* when the broker itself last woke late: silence counts from then */
-    struct xd_map tasks, sessions, profiles;
+    struct xd_map sessions, profiles;
     struct xd_heap session_timers, task_timers;
     struct xd_list clients, workers;
     struct xd_list spare, dead; /* task records */

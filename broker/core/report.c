@@ -55,8 +55,8 @@ void xdb_apply_task_event(struct xdb_core *core, struct xdb_event *event)
     xdb_extra_touch(core, task);
     struct xdb_action *action =
         xdb_action_push(core, XDB_ACTION_SEND_EVENT, &task->client->session);
-    action->event.id = task->key.id;
-    action->event.part = task->part;
+    action->event.id = task->id;
+    action->event.part = xdb_task_part(task);
     action->event.kind = xd_bytes_ref(event->task_event.kind);
     action->event.bytes = xd_bytes_ref(event->task_event.bytes);
 }

@@ -129,7 +129,8 @@ enum xd_err xdb_plan_submit(struct xdb_core *core,
     }
     enum xd_err err = intern_shapes(core, event);
     if (err == XD_OK) {
-        err = xd_map_reserve(&core->tasks, event->submit.count);
+        struct xdb_client *client = xdb_client_find(core, event->session);
+        err = xd_map_reserve(&client->tasks_by_id, event->submit.count);
     }
     if (err == XD_OK) {
         err = reserve_extras(core, event, need);
@@ -155,15 +156,18 @@ static struct xdb_task *accept(struct xdb_core *core,
                                const struct xd_task *from)
 {
     struct xdb_task *task = xdb_task_new(core);
-    task->key.session = client->session.id;
-    task->key.id = from->id;
+    task->id = from->id;
     task->client = client;
     task->everywhere = from->everywhere;
     task->setup = from->setup;
-    task->parts = from->everywhere ? from->min_workers : 0;
     task->seq = ++core->seq;
-    task->arrived = core->now;
-    xd_map_add(&core->tasks, &task->by_key, &task->key, sizeof task->key);
+    if (from->everywhere) {
+        task->part = 0;
+        task->parts = from->min_workers;
+    } else {
+        task->arrived = core->now;
+    }
+    xd_map_add(&client->tasks_by_id, &task->by_id, &task->id, sizeof task->id);
     core->counters.accepted++;
     client->accepted++;
     if (client->accept_due == XD_NEVER) {
@@ -212,7 +216,7 @@ static void warn_if_homeless(struct xdb_core *core, struct xdb_task *task)
     }
     struct xdb_action *action =
         xdb_action_push(core, XDB_ACTION_SEND_EVENT, &task->client->session);
-    action->event.id = task->key.id;
+    action->event.id = task->id;
     action->event.part = 0;
     action->event.kind = xd_bytes_ref(core->texts.warning);
     action->event.bytes = xd_bytes_ref(core->texts.homeless);
@@ -270,7 +274,7 @@ static void take_task(struct xdb_core *core,
                       struct xd_bytes *denied)
 {
     uint64_t bytes = xd_frames_bytes(from->frames, from->frame_count);
-    if (xdb_task_find(core, client->session.id, &from->id) != NULL) {
+    if (xdb_task_find(client, &from->id) != NULL) {
         core->counters.stale++;
         core->counters.accepted += xdb_fault(6) ? 1 : 0;
         return;

@@ -57,17 +57,11 @@ enum xdb_task_move {
 
 extern const struct xdb_table xdb_task_table;
 
-/* Ids are scoped by the session that made them. */
-struct xdb_task_key {
-    struct xd_session_id session;
-    struct xd_task_id id;
-};
-
 /* A queued task's record; after its end the same record keeps the result's frames until
  * the client acknowledges it. A part of an everywhere-task has one too. */
 struct xdb_task {
-    struct xd_map_item by_key; /* not parts */
-    struct xdb_task_key key;
+    struct xd_map_item by_id; /* its client's; not parts, nor ghosts */
+    struct xd_task_id id;
     struct xd_list place;      /* a queue, a worker's list, or the dead */
     struct xd_list in_client;  /* its open or its unacknowledged ones */
     struct xdb_client *client; /* NULL: a ghost */
@@ -76,9 +70,8 @@ struct xdb_task {
     struct xdb_task *barrier;  /* of a part */
     struct xdb_extra *extra;   /* NULL: none */
     uint64_t seq;              /* its place in the order of arrival */
-    xd_time arrived;
-    uint64_t setup; /* passed on */
-    uint64_t cost;  /* accounted bytes */
+    uint64_t setup;            /* passed on */
+    uint64_t cost;             /* accounted bytes */
     union {
         struct xd_frame one; /* frame_count 1 */
         struct xd_frame *many;
@@ -89,9 +82,15 @@ struct xdb_task {
             predicted_us; /* leased: what was charged, and added to its worker's sum */
         uint32_t alive;   /* open barrier: parts not forgotten */
     };
-    uint32_t part;  /* of a part: its number; of an open barrier: parts not ended */
-    uint32_t parts; /* of a part and an open barrier: how many; of a waiting barrier: how
-                       many workers it waits for */
+    union {
+        xd_time arrived; /* of what is no part and no barrier */
+        struct {
+            uint32_t part;  /* of a part: its number; of an open barrier: parts not
+                               ended */
+            uint32_t parts; /* of a part and an open barrier: how many; of a waiting
+                               barrier: how many workers it waits for */
+        };
+    };
     uint8_t state, outcome;
     uint8_t band; /* leased: where it was charged */
     bool everywhere, recalled, orphan;
@@ -149,10 +148,15 @@ void xdb_task_drop_frames(struct xdb_task *task);
  */
 void xdb_task_take_frames(struct xdb_task *task, struct xd_frame *frames, size_t count);
 
-/* NULL when the client has none of that id. */
-struct xdb_task *xdb_task_find(const struct xdb_core *core,
-                               struct xd_session_id session,
+/* Ids are scoped by the client that made them; NULL when it has none of that id. */
+struct xdb_task *xdb_task_find(const struct xdb_client *client,
                                const struct xd_task_id *id);
+
+/* The number of a part; 0: it is none. */
+static inline uint32_t xdb_task_part(const struct xdb_task *task)
+{
+    return task->barrier != NULL ? task->part : 0;
+}
 
 static inline bool xdb_task_is_leased(const struct xdb_task *task)
 {

@@ -121,7 +121,8 @@ struct xdb_task *xdb_worker_lease(const struct xdb_worker *worker,
 {
     XD_LIST_EACH (link, &worker->leases) {
         struct xdb_task *task = XD_ITEM(link, struct xdb_task, place);
-        if (xdb_fault(1) || (xd_task_id_equal(&task->key.id, id) && task->part == part)) {
+        if (xdb_fault(1) ||
+            (xd_task_id_equal(&task->id, id) && xdb_task_part(task) == part)) {
             return task;
         }
     }
@@ -133,7 +134,7 @@ struct xdb_task *xdb_worker_lease_any(const struct xdb_worker *worker,
 {
     XD_LIST_EACH (link, &worker->leases) {
         struct xdb_task *task = XD_ITEM(link, struct xdb_task, place);
-        if (xd_task_id_equal(&task->key.id, id)) {
+        if (xd_task_id_equal(&task->id, id)) {
             return task;
         }
     }
@@ -198,6 +199,19 @@ void xdb_worker_pin(struct xdb_core *core,
     xd_list_push_back(&worker->own, &task->place);
     if (xdb_worker_takes_tasks(worker) && xd_list_is_empty(&worker->awake)) {
         xd_list_push_back(&core->awake, &worker->awake);
+    }
+}
+
+void xdb_worker_wake_pinned(struct xdb_core *core, const struct xdb_profile *profile)
+{
+    if (profile->bound_queued == 0 || !xdb_profile_may_run(profile)) {
+        return;
+    }
+    XD_LIST_EACH (link, &profile->pool->workers) {
+        struct xdb_worker *worker = XD_ITEM(link, struct xdb_worker, in_pool);
+        if (!xd_list_is_empty(&worker->own) && xd_list_is_empty(&worker->awake)) {
+            xd_list_push_back(&core->awake, &worker->awake);
+        }
     }
 }
 

@@ -16,6 +16,7 @@ struct xdb_core;
 struct xdb_event;
 struct xdb_offer;
 struct xdb_pool;
+struct xdb_profile;
 
 enum xdb_worker_state {
     XDB_WORKER_IDLE,
@@ -88,6 +89,8 @@ void xdb_worker_remove_lease(struct xdb_core *core, struct xdb_task *task);
 void xdb_worker_pin(struct xdb_core *core,
                     struct xdb_worker *worker,
                     struct xdb_task *task);
+/* The profile may run again: so may what of it is pinned. */
+void xdb_worker_wake_pinned(struct xdb_core *core, const struct xdb_profile *profile);
 /* It takes no more: what is pinned to it goes back, parts are lost. */
 void xdb_worker_unpin_all(struct xdb_core *core, struct xdb_worker *worker);
 
