@@ -99,15 +99,26 @@ static struct xdb_task *next_target(const struct xdb_core *core,
     return NULL;
 }
 
+static void prefetch(const struct xdb_core *core, const struct xdb_event *event)
+{
+    const struct xdb_client *client = xdb_client_find(core, event->session);
+    for (size_t i = 0; client != NULL && i < event->ids.count; i++) {
+        const struct xd_task_id *id = &event->ids.ids[i];
+        xd_map_prefetch(&client->tasks_by_id, id, sizeof *id);
+    }
+}
+
 enum xd_err xdb_plan_cancel(struct xdb_core *core,
                             const struct xdb_event *event,
                             size_t *need)
 {
+    prefetch(core, event);
     for (size_t i = 0; i < event->ids.count; i++) {
         struct xd_list *at = NULL;
         const struct xdb_task *task;
         while ((task = next_target(core, event, &event->ids.ids[i], &at)) != NULL) {
             *need += xdb_cancel_actions(task);
+            xdb_task_prefetch(task);
         }
         *need += 1;
     }

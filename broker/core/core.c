@@ -146,6 +146,7 @@ void xdb_core_free(struct xdb_core *core)
         xd_free(task);
     }
     xdb_extra_free_spare(core);
+    xd_free(core->planned);
     xd_free(core->spare_client);
     xd_free(core->spare_worker);
     xd_map_fini(&core->sessions);

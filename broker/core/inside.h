@@ -60,7 +60,9 @@ struct xdb_core {
     size_t spare_extra_count, extra_count; /* unused; of tasks */
     struct xd_list awake, hungry, touched; /* to serve at the end of the step */
     struct xdb_actions *actions;           /* of the step that runs */
-    struct xdb_client *spare_client;       /* made by a plan, not used yet */
+    struct xdb_shape **planned; /* of the tasks of a SUBMIT, from its plan to its apply */
+    size_t planned_room;
+    struct xdb_client *spare_client; /* made by a plan, not used yet */
     struct xdb_worker *spare_worker;
     uint64_t seq;
     uint64_t account_tasks, account_bytes;

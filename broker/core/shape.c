@@ -111,15 +111,6 @@ static struct xdb_shape *find(const struct xdb_profile *profile,
     return item == NULL ? NULL : XD_ITEM(item, struct xdb_shape, by_key);
 }
 
-struct xdb_shape *xdb_shape_find(struct xdb_profile *profile,
-                                 const struct xd_task *task,
-                                 struct xdb_shape *last)
-{
-    struct key key;
-    make_key(task, &key);
-    return find(profile, &key, last);
-}
-
 void xdb_shape_free(struct xdb_shape *shape)
 {
     XD_LIST_EACH_SAFE (link, &shape->fits) {

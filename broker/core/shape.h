@@ -91,13 +91,8 @@ struct xdb_fit {
     struct xd_heap_item work;
 };
 
-/* The shape of such a task, NULL: there is none yet. `last` (may be NULL) is looked at
- * first. */
-struct xdb_shape *xdb_shape_find(struct xdb_profile *profile,
-                                 const struct xd_task *task,
-                                 struct xdb_shape *last);
-
-/* Find or make. What was made and is not used goes at the end of the step. */
+/* The shape of such a task, found or made; `last` (may be NULL) is looked at first. What
+ * was made and is not used goes at the end of the step. */
 enum xd_err xdb_shape_intern(struct xdb_core *core,
                              struct xdb_profile *profile,
                              const struct xd_task *task,

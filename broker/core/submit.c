@@ -89,13 +89,35 @@ static const char *refusal(const struct xdb_core *core,
     return NULL;
 }
 
+/* Apply takes them from there: a shape is looked up once. */
 static enum xd_err intern_shapes(struct xdb_core *core, const struct xdb_event *event)
 {
     struct xdb_profile *profile;
-    enum xd_err err = xdb_profile_intern(core, event->submit.profile, &profile);
     struct xdb_shape *shape = NULL;
+    void *planned = core->planned;
+    enum xd_err err = xd_reserve(&planned,
+                                 &core->planned_room,
+                                 event->submit.count,
+                                 sizeof(struct xdb_shape *));
+    core->planned = planned;
+    if (err == XD_OK) {
+        err = xdb_profile_intern(core, event->submit.profile, &profile);
+    }
     for (size_t i = 0; err == XD_OK && i < event->submit.count; i++) {
         err = xdb_shape_intern(core, profile, &event->submit.tasks[i], shape, &shape);
+        core->planned[i] = shape;
+    }
+    return err;
+}
+
+/* Room for the ids, and the places where they will be looked for. */
+static enum xd_err reserve_ids(struct xdb_client *client, const struct xdb_event *event)
+{
+    struct xd_map *map = &client->tasks_by_id;
+    enum xd_err err = xd_map_reserve(map, event->submit.count);
+    for (size_t i = 0; err == XD_OK && i < event->submit.count; i++) {
+        const struct xd_task_id *id = &event->submit.tasks[i].id;
+        xd_map_prefetch(map, id, sizeof *id);
     }
     return err;
 }
@@ -127,10 +149,9 @@ enum xd_err xdb_plan_submit(struct xdb_core *core,
         refusal(core, event, &code) != NULL) {
         return XD_OK;
     }
-    enum xd_err err = intern_shapes(core, event);
+    enum xd_err err = reserve_ids(xdb_client_find(core, event->session), event);
     if (err == XD_OK) {
-        struct xdb_client *client = xdb_client_find(core, event->session);
-        err = xd_map_reserve(&client->tasks_by_id, event->submit.count);
+        err = intern_shapes(core, event);
     }
     if (err == XD_OK) {
         err = reserve_extras(core, event, need);
@@ -305,11 +326,12 @@ void xdb_apply_submit(struct xdb_core *core, struct xdb_event *event)
     } else if (wrong != NULL) {
         xdb_action_error(core, event->session, code, wrong);
     } else {
-        struct xdb_profile *profile = xdb_profile_find(core, event->submit.profile);
-        struct xdb_shape *shape = NULL;
         for (size_t i = 0; i < event->submit.count; i++) {
-            shape = xdb_shape_find(profile, &event->submit.tasks[i], shape);
-            take_task(core, client, shape, &event->submit.tasks[i], event->submit.denied);
+            take_task(core,
+                      client,
+                      core->planned[i],
+                      &event->submit.tasks[i],
+                      event->submit.denied);
         }
     }
     for (size_t i = 0; i < event->submit.count; i++) {

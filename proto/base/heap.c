@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* An intrusive 4-ary min-heap: half the depth of a binary one, and the four children lie
- * in one cache line. */
+ * side by side in the cache. */
 #include "base/heap.h"
 
 #include "base/alloc.h"
@@ -16,9 +16,9 @@ void xd_heap_init(struct xd_heap *heap)
 void xd_heap_fini(struct xd_heap *heap)
 {
     for (size_t i = 0; i < heap->count; i++) {
-        heap->items[i]->place = 0;
+        heap->entries[i].item->place = 0;
     }
-    xd_free(heap->items);
+    xd_free(heap->entries);
     xd_heap_init(heap);
 }
 
@@ -27,63 +27,63 @@ enum xd_err xd_heap_reserve(struct xd_heap *heap, size_t more)
     if (more > SIZE_MAX - heap->count) {
         return XD_ERR_NOMEM;
     }
-    void *items = heap->items;
+    void *entries = heap->entries;
     enum xd_err err =
-        xd_reserve(&items, &heap->capacity, heap->count + more, sizeof(*heap->items));
-    heap->items = items;
+        xd_reserve(&entries, &heap->capacity, heap->count + more, sizeof(*heap->entries));
+    heap->entries = entries;
     return err;
 }
 
-static void put(struct xd_heap *heap, size_t at, struct xd_heap_item *item)
+static void put(struct xd_heap *heap, size_t at, struct xd_heap_entry entry)
 {
-    heap->items[at] = item;
-    item->place = at + 1;
+    heap->entries[at] = entry;
+    entry.item->place = at + 1;
 }
 
-static void rise(struct xd_heap *heap, size_t at, struct xd_heap_item *item)
+static void rise(struct xd_heap *heap, size_t at, struct xd_heap_entry entry)
 {
     while (at > 0) {
         size_t parent = (at - 1) / ARITY;
-        if (heap->items[parent]->key <= item->key) {
+        if (heap->entries[parent].key <= entry.key) {
             break;
         }
-        put(heap, at, heap->items[parent]);
+        put(heap, at, heap->entries[parent]);
         at = parent;
     }
-    put(heap, at, item);
+    put(heap, at, entry);
 }
 
 static size_t smallest_child(const struct xd_heap *heap, size_t at)
 {
     size_t first = at * ARITY + 1, best = first;
     for (size_t i = first + 1; i < heap->count && i < first + ARITY; i++) {
-        if (heap->items[i]->key < heap->items[best]->key) {
+        if (heap->entries[i].key < heap->entries[best].key) {
             best = i;
         }
     }
     return best;
 }
 
-static void sink(struct xd_heap *heap, size_t at, struct xd_heap_item *item)
+static void sink(struct xd_heap *heap, size_t at, struct xd_heap_entry entry)
 {
     for (;;) {
         size_t child = smallest_child(heap, at);
-        if (child >= heap->count || heap->items[child]->key >= item->key) {
+        if (child >= heap->count || heap->entries[child].key >= entry.key) {
             break;
         }
-        put(heap, at, heap->items[child]);
+        put(heap, at, heap->entries[child]);
         at = child;
     }
-    put(heap, at, item);
+    put(heap, at, entry);
 }
 
-/* `item` belongs at `at` or above or below it. */
-static void settle(struct xd_heap *heap, size_t at, struct xd_heap_item *item)
+/* It belongs at `at` or above or below. */
+static void settle(struct xd_heap *heap, size_t at, struct xd_heap_entry entry)
 {
-    if (at > 0 && item->key < heap->items[(at - 1) / ARITY]->key) {
-        rise(heap, at, item);
+    if (at > 0 && entry.key < heap->entries[(at - 1) / ARITY].key) {
+        rise(heap, at, entry);
     } else {
-        sink(heap, at, item);
+        sink(heap, at, entry);
     }
 }
 
@@ -92,15 +92,15 @@ void xd_heap_push(struct xd_heap *heap, struct xd_heap_item *item, xd_time key)
     xd_assert(item->place == 0);
     xd_assert(heap->count < heap->capacity);
     item->key = key;
-    rise(heap, heap->count++, item);
+    rise(heap, heap->count++, (struct xd_heap_entry){key, item});
 }
 
 void xd_heap_move(struct xd_heap *heap, struct xd_heap_item *item, xd_time key)
 {
     xd_assert(item->place > 0 && item->place <= heap->count);
-    xd_assert(heap->items[item->place - 1] == item);
+    xd_assert(heap->entries[item->place - 1].item == item);
     item->key = key;
-    settle(heap, item->place - 1, item);
+    settle(heap, item->place - 1, (struct xd_heap_entry){key, item});
 }
 
 void xd_heap_remove(struct xd_heap *heap, struct xd_heap_item *item)
@@ -108,28 +108,28 @@ void xd_heap_remove(struct xd_heap *heap, struct xd_heap_item *item)
     if (item->place == 0) {
         return;
     }
-    xd_assert(item->place <= heap->count && heap->items[item->place - 1] == item);
+    xd_assert(item->place <= heap->count && heap->entries[item->place - 1].item == item);
     size_t at = item->place - 1;
-    struct xd_heap_item *last = heap->items[--heap->count];
+    struct xd_heap_entry last = heap->entries[--heap->count];
     item->place = 0;
-    if (last != item) {
+    if (last.item != item) {
         settle(heap, at, last);
     }
 }
 
 struct xd_heap_item *xd_heap_first(const struct xd_heap *heap)
 {
-    return heap->count ? heap->items[0] : NULL;
+    return heap->count ? heap->entries[0].item : NULL;
 }
 
 bool xd_heap_check(const struct xd_heap *heap)
 {
     for (size_t i = 0; i < heap->count; i++) {
-        const struct xd_heap_item *item = heap->items[i];
-        if (item->place != i + 1) {
+        const struct xd_heap_entry *entry = &heap->entries[i];
+        if (entry->item->place != i + 1 || entry->item->key != entry->key) {
             return false;
         }
-        if (i > 0 && heap->items[(i - 1) / ARITY]->key > item->key) {
+        if (i > 0 && heap->entries[(i - 1) / ARITY].key > entry->key) {
             return false;
         }
     }

@@ -15,8 +15,14 @@ struct xd_heap_item {
     size_t place; /* position + 1; 0 while in no heap */
 };
 
+/* The key beside the pointer: sorting touches no item that does not move. */
+struct xd_heap_entry {
+    xd_time key;
+    struct xd_heap_item *item;
+};
+
 struct xd_heap {
-    struct xd_heap_item **items;
+    struct xd_heap_entry *entries;
     size_t count, capacity;
 };
 

@@ -137,6 +137,13 @@ struct xd_map_item *xd_map_get(const struct xd_map *map, const void *key, size_t
     return find(map, key, key_size, hash_bytes(map->seed, key, key_size));
 }
 
+void xd_map_prefetch(const struct xd_map *map, const void *key, size_t key_size)
+{
+    if (map->bucket_count > 0) {
+        __builtin_prefetch(bucket_of(map, hash_bytes(map->seed, key, key_size)));
+    }
+}
+
 void xd_map_remove(struct xd_map *map, struct xd_map_item *item)
 {
     struct xd_map_item **link = bucket_of(map, item->hash);

@@ -38,6 +38,10 @@ void xd_map_add(struct xd_map *map,
 struct xd_map_item *xd_map_get(const struct xd_map *map,
                                const void *key,
                                size_t key_size);
+/* The key will be looked for soon: have the memory that takes brought near. Of use where
+ * many keys are looked for in one go, in a map much larger than the caches. */
+void xd_map_prefetch(const struct xd_map *map, const void *key, size_t key_size);
+
 void xd_map_remove(struct xd_map *map, struct xd_map_item *item);
 
 /* Walk in no particular order: first with NULL, then with what came back; NULL at the

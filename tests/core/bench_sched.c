@@ -316,7 +316,7 @@ static struct costs measure(enum xdb_policy_kind policy,
     return costs;
 }
 
-/* ---- a bare table and list ---- */
+/* ---- bare tables and lists: of tasks by id, of workers by session ---- */
 
 struct bare {
     struct xd_map_item by_id;
@@ -326,67 +326,120 @@ struct bare {
                  sizeof(struct xd_list)];
 };
 
-static void bare_end(struct xd_map *map, const struct xd_task_id *id)
+struct bare_worker {
+    struct xd_map_item by_session;
+    uint64_t session;
+    struct xd_list idle;
+    struct xd_task_id running;
+};
+
+struct bares {
+    struct xd_map tasks, sessions;
+    struct xd_list queue, running, idle;
+    struct bare_worker *workers;
+    size_t worker_count;
+};
+
+static void bare_open(struct bares *bares, size_t workers)
 {
-    struct xd_map_item *item = xd_map_get(map, id, sizeof *id);
+    *bares = (struct bares){.worker_count = workers};
+    xd_map_init(&bares->tasks, 1);
+    xd_map_init(&bares->sessions, 1);
+    xd_list_init(&bares->queue);
+    xd_list_init(&bares->running);
+    xd_list_init(&bares->idle);
+    bares->workers = room(workers, sizeof *bares->workers);
+    must(xd_map_reserve(&bares->sessions, workers));
+    for (size_t i = 0; i < workers; i++) {
+        struct bare_worker *worker = &bares->workers[i];
+        worker->session = 2 + i;
+        xd_map_add(&bares->sessions, &worker->by_session, &worker->session, 8);
+        xd_list_init(&worker->idle);
+    }
+}
+
+static void bare_end(struct bares *bares, const struct xd_task_id *id)
+{
+    struct xd_map_item *item = xd_map_get(&bares->tasks, id, sizeof *id);
     if (item != NULL) {
         struct bare *bare = XD_ITEM(item, struct bare, by_id);
         xd_list_remove(&bare->place);
-        xd_map_remove(map, item);
+        xd_map_remove(&bares->tasks, item);
         xd_free(bare);
     }
 }
 
-static void bare_submit(struct xd_map *map, struct xd_list *queue, uint64_t n)
+static void bare_submit(struct bares *bares, uint64_t n)
 {
     struct bare *bare = xd_zalloc(sizeof *bare);
-    if (bare == NULL || xd_map_reserve(map, 1) != XD_OK) {
+    if (bare == NULL) {
         exit(1);
     }
+    must(xd_map_reserve(&bares->tasks, 1));
     bare->id = id_of(n);
-    xd_map_add(map, &bare->by_id, &bare->id, sizeof bare->id);
-    xd_list_push_back(queue, &bare->place);
+    xd_map_add(&bares->tasks, &bare->by_id, &bare->id, sizeof bare->id);
+    xd_list_push_back(&bares->queue, &bare->place);
 }
 
-static struct costs measure_bare(size_t tasks)
+/* The first task goes to the worker that was idle last. */
+static void bare_dispatch(struct bares *bares)
+{
+    struct bare_worker *worker = XD_ITEM(bares->idle.prev, struct bare_worker, idle);
+    struct bare *bare = XD_ITEM(bares->queue.next, struct bare, place);
+    xd_list_remove(&worker->idle);
+    xd_list_remove(&bare->place);
+    xd_list_push_back(&bares->running, &bare->place);
+    worker->running = bare->id;
+}
+
+static void bare_finish(struct bares *bares, uint64_t session)
+{
+    struct xd_map_item *item = xd_map_get(&bares->sessions, &session, sizeof session);
+    struct bare_worker *worker = XD_ITEM(item, struct bare_worker, by_session);
+    bare_end(bares, &worker->running);
+    xd_list_push_back(&bares->idle, &worker->idle);
+}
+
+static struct costs measure_bare(size_t tasks, size_t workers)
 {
     struct costs costs = {{0}, 0, 0};
-    struct xd_map map;
-    struct xd_list queue, running;
-    size_t before = used(), sample = tasks / 4 < 20000 ? tasks / 4 : 20000;
-    xd_map_init(&map, 1);
-    xd_list_init(&queue);
-    xd_list_init(&running);
+    struct bares bares;
+    size_t sample = tasks / 4 < 20000 ? tasks / 4 : 20000;
+    sample = sample < workers ? sample : workers;
+    bare_open(&bares, workers);
+    size_t before = used();
     double begin = seconds();
     for (size_t i = 0; i < tasks; i++) {
-        bare_submit(&map, &queue, i);
+        bare_submit(&bares, i);
     }
     costs.ns[SUBMIT] = (seconds() - begin) * 1e9 / (double)tasks;
     costs.bytes = (double)(used() - before) / (double)tasks;
+    for (size_t i = 0; i < workers; i++) {
+        xd_list_push_back(&bares.idle, &bares.workers[i * 7919 % workers].idle);
+    }
     begin = seconds();
     for (size_t i = 0; i < sample; i++) {
-        struct xd_list *first = queue.next;
-        xd_list_remove(first);
-        xd_list_push_back(&running, first);
+        bare_dispatch(&bares);
     }
     costs.ns[DISPATCH] = (seconds() - begin) * 1e9 / (double)sample;
     begin = seconds();
     for (size_t i = 0; i < sample; i++) {
-        struct xd_task_id id = id_of(i);
-        bare_end(&map, &id);
+        bare_finish(&bares, 2 + i * 7919 % workers);
     }
     costs.ns[FINISH] = (seconds() - begin) * 1e9 / (double)sample;
     begin = seconds();
     for (size_t i = 0; i < sample; i++) {
         struct xd_task_id id = id_of(sample + i * UINT64_C(611953) % (tasks - sample));
-        bare_end(&map, &id);
+        bare_end(&bares, &id);
     }
     costs.ns[CANCEL] = (seconds() - begin) * 1e9 / (double)sample;
     for (size_t i = 0; i < tasks; i++) {
         struct xd_task_id id = id_of(i);
-        bare_end(&map, &id);
+        bare_end(&bares, &id);
     }
-    xd_map_fini(&map);
+    xd_map_fini(&bares.tasks);
+    xd_map_fini(&bares.sessions);
+    free(bares.workers);
     return costs;
 }
 
@@ -429,11 +482,11 @@ int main(int argc, char **argv)
     printf(" %9s %9s\n", "bytes", "profile");
     const size_t sizes[] = {1000, tasks};
     for (size_t i = 0; i < 2; i++) {
-        struct costs bare = measure_bare(sizes[i]);
+        struct costs bare = measure_bare(sizes[i], workers);
         struct costs fifo = measure(XDB_POLICY_FIFO, sizes[i], profiles, workers);
         struct costs bands = measure(XDB_POLICY_BANDS, sizes[i], profiles, workers);
         for (unsigned run = 1; run < RUNS; run++) {
-            struct costs next = measure_bare(sizes[i]);
+            struct costs next = measure_bare(sizes[i], workers);
             keep_least(&bare, &next);
             next = measure(XDB_POLICY_FIFO, sizes[i], profiles, workers);
             keep_least(&fifo, &next);

@@ -226,7 +226,8 @@ xd_time xdt_stage_service(const struct xdt_stage *stage, unsigned profile)
 {
     xd_time sum = stage->service[profile];
     for (size_t i = 0; i < stage->busy.count; i++) {
-        const struct player *player = XD_ITEM(stage->busy.items[i], struct player, done);
+        const struct player *player =
+            XD_ITEM(stage->busy.entries[i].item, struct player, done);
         const struct xdt_play *task = &stage->tasks[player->task];
         sum += task->profile == profile ? stage->now - task->begun : 0;
     }
