@@ -138,6 +138,37 @@ void xdb_core_each_client(const struct xdb_core *core,
                                         const struct xdb_client_view *view),
                           void *context);
 
+/* Why a task is where it is. The sentences are static. `in` is XD_NEVER where nothing
+ * can be said of its start; else it counts on the workers that fit, shared by weight. */
+struct xdb_task_why {
+    const char *state;              /* "queued", "delayed", "running", ... */
+    const char *reason;             /* what it waits for; "" when it does not */
+    const struct xd_bytes *profile; /* NULL once it has ended */
+    struct xd_session_id worker;    /* that has it, or that it waits for; 0: none */
+    uint64_t ahead;                 /* tasks of its kind before it */
+    uint64_t workers;               /* that live and could run it */
+    uint32_t predicted_us;          /* its run time; 0: unknown */
+    uint32_t tries, deaths;         /* runs that were to be repeated; by a lost worker */
+    xd_time in;                     /* about when it starts, from now */
+};
+/* Walks the tasks of its kind before it. Errors: XD_ERR_NOT_FOUND. */
+enum xd_err xdb_core_explain_task(const struct xdb_core *core,
+                                  struct xd_session_id client,
+                                  const struct xd_task_id *id,
+                                  struct xdb_task_why *out) XD_MUST_USE;
+
+/* What a worker could do, and why it does not. */
+struct xdb_worker_why {
+    const char *state, *reason;
+    const struct xd_bytes *profile, *has;
+    uint64_t fitting,
+        waiting; /* tasks that wait in its profiles: that it could run; all */
+};
+/* Walks the kinds of tasks of its profiles. Errors: XD_ERR_NOT_FOUND. */
+enum xd_err xdb_core_explain_worker(const struct xdb_core *core,
+                                    struct xd_session_id worker,
+                                    struct xdb_worker_why *out) XD_MUST_USE;
+
 /* How often each row of each state table was taken in this process, for the tests'
  * coverage of them: calls visit(table, row, text, hits) for all rows. */
 void xdb_core_each_row(

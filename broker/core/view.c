@@ -99,15 +99,13 @@ void xdb_core_each_worker(const struct xdb_core *core,
                                         const struct xdb_worker_view *view),
                           void *context)
 {
-    static const char *const names[XDB_WORKER_STATES] =
-        {"idle", "busy", "blocked", "suspect", "draining", "stuck", "gone"};
     XD_LIST_EACH (link, &core->workers) {
         const struct xdb_worker *worker = XD_ITEM(link, struct xdb_worker, in_core);
         struct xdb_worker_view view = {
             .session = worker->session.id,
             .owner = worker->owner,
             .profile = worker->pool->owner->name,
-            .state = names[worker->state],
+            .state = xdb_worker_state_name(worker),
             .leased = worker->leased,
             .done = worker->done,
         };

@@ -42,6 +42,13 @@ const struct xdb_table xdb_worker_table = {"worker",
                                            rows,
                                            (uint8_t)(sizeof rows / sizeof rows[0])};
 
+const char *xdb_worker_state_name(const struct xdb_worker *worker)
+{
+    static const char *const names[XDB_WORKER_STATES] =
+        {"idle", "busy", "blocked", "suspect", "draining", "stuck", "gone"};
+    return names[worker->state];
+}
+
 struct xdb_worker *xdb_worker_find(const struct xdb_core *core, struct xd_session_id id)
 {
     struct xdb_session *session = xdb_session_find(core, id);

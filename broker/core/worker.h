@@ -91,6 +91,8 @@ void xdb_worker_pin(struct xdb_core *core,
                     struct xdb_task *task);
 /* The profile may run again: so may what of it is pinned. */
 void xdb_worker_wake_pinned(struct xdb_core *core, const struct xdb_profile *profile);
+/* "idle", "busy", ... */
+const char *xdb_worker_state_name(const struct xdb_worker *worker);
 /* It takes no more: what is pinned to it goes back, parts are lost. */
 void xdb_worker_unpin_all(struct xdb_core *core, struct xdb_worker *worker);
 
