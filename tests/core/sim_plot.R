@@ -23,7 +23,7 @@ draw_panel <- function(known, load) {
     graphics::lines(middle, pmax(bins$mean, floor_s), col = colours[[policy]], lwd = 2, lty = 3)
   }
   graphics::legend(
-    "topleft", c(names(colours), "99th percentile", "mean"), bty = "n", cex = 0.8,
+    "bottomright", c(names(colours), "99th percentile", "mean"), bty = "n", cex = 0.8,
     col = c(colours, "black", "black"), lty = c(1, 1, 1, 1, 3), lwd = 2
   )
 }
