@@ -24,7 +24,12 @@ call_task <- function(name, ..., .timeout = NULL, .compute = NULL) {
   if (!is.character(name) || length(name) != 1L || is.na(name) || !nzchar(name)) {
     stop("`name` must be the name of a handler, a string")
   }
-  route <- task_route(.compute)
+  profile <- task_profile(.compute)
+  if (is_sync(profile)) {
+    stop_argument("handlers cannot be called in synchronous compute profiles")
+  }
+  wait_for_room(profile)
+  route <- current_route(profile)
   invisible(if (is_over(.timeout)) {
     .Call(C_rxd_task_ended, route, 5L)
   } else {

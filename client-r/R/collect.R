@@ -46,7 +46,9 @@ unresolved <- function(x) {
 #'
 #' @param x a list of tasks.
 #' @inheritParams mirai
-#' @return The index of the first that has ended, invisibly; 0 for an empty list.
+#' @param timeout wait at most so many milliseconds; `NULL`: as long as it takes.
+#' @return The index of the first that has ended, invisibly; 0 for an empty list, and when none
+#'   has ended in time.
 #' @examples
 #' \donttest{
 #' daemons(2)
@@ -55,9 +57,13 @@ unresolved <- function(x) {
 #' daemons(0)
 #' }
 #' @export
-race_mirai <- function(x, .compute = NULL) {
+race_mirai <- function(x, .compute = NULL, timeout = NULL) {
   get_profile(.compute)
-  invisible(.Call(C_rxd_task_race, if (is_mirai(x)) list(x) else x))
+  if (!is.null(timeout) && (!is.numeric(timeout) || length(timeout) != 1L || is.na(timeout))) {
+    stop_argument("`timeout` must be a number of milliseconds or NULL, not %s", deparse1(timeout))
+  }
+  tasks <- if (is_mirai(x)) list(x) else if (is.list(x)) x else list()
+  invisible(.Call(C_rxd_task_race, tasks, if (is.null(timeout)) Inf else timeout / 1000))
 }
 
 #' Cancel tasks

@@ -19,6 +19,10 @@ the$current <- "default" # the profile used when none is named
 the$series <- NULL # the first two numbers of the package's version, "0.1": see zzz.R
 the$groups <- 0L # of local daemons, numbered
 the$ephemeral <- list() # profiles of single tasks, see ephemeral.R
+the$watches <- new.env(parent = emptyenv()) # what to call when tasks end, see promise.R
+the$last_watch <- 0L
+the$clusters <- 0L # made so far
+the$cluster_nodes <- list() # names of profiles by the cluster's id, see cluster.R
 the$task <- NULL # being evaluated here, if this process is a daemon
 
 # Classes of ours stand before mirai's, so that both packages can be loaded.
@@ -27,6 +31,8 @@ map_class <- c("crossdock_map", "mirai_map")
 value_class <- c("crossdock_value", "errorValue", "try-error")
 error_class <- c("crossdock_task_error", "miraiError", "errorValue", "try-error")
 interrupt_class <- c("crossdock_interrupt", "miraiInterrupt", "errorValue", "try-error")
+cluster_class <- c("crossdock_cluster", "miraiCluster", "cluster")
+node_class <- c("crossdock_node", "miraiNode")
 daemons_class <- c("crossdock_daemons", "miraiDaemons")
 
 # What a task's `data` is until it has ended: always this very object.

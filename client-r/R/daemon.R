@@ -10,7 +10,8 @@
 #' @param ... ignored.
 #' @param asyncdial `FALSE`: an error when the broker cannot be reached; `TRUE`: try again
 #'   every second.
-#' @param autoexit,output,rs as in mirai; without effect in this version.
+#' @param autoexit,output as in mirai; without effect in this version.
+#' @param rs a stream of random numbers to begin with, see [nextstream()]; `NULL`: any.
 #' @param cleanup after each task remove new objects from the global environment, detach new
 #'   packages, restore options. What [everywhere()] made stays.
 #' @param idletime,walltime in milliseconds: leave after waiting so long for a task; take
@@ -53,6 +54,7 @@ daemon <- function(
   supervised <- guard_daemon()
   worker <- connect_daemon(address, profile, tlscert, isTRUE(asyncdial), supervised)
   on.exit(.Call(C_rxd_worker_close, worker))
+  start_random(rs)
   limits <- list(idle = idletime / 1000, wall = walltime / 1000, tasks = maxtasks)
   code <- serve_tasks(worker, limits, isTRUE(as.logical(cleanup)))
   if (supervised && code == exit_lost) {
@@ -145,7 +147,7 @@ serve_on <- function(worker, limits, cleanup, state) {
   }
 }
 
-# ---- one task: list(is_call, is_everywhere, config, what) ----
+# ---- one task: list(is_call, is_everywhere, config, what, part) ----
 
 # Evaluate it and give its value back; what becomes of an error or an interrupt is a value
 # too. Interrupts are let in by `arm`, and shut out by `finish` and `disarm`. The value goes

@@ -2,7 +2,8 @@
 #   name, pointer (C's), session (C's), address (key in the$sessions), group (of its local
 #   daemons), dispatcher, args (of daemon(), as text), serial (what the user gave:
 #   NULL means whatever register_serial() knows), config (in force), route (see C's task.c),
-#   place (its name with the broker), url (as others dial it), local (as local daemons do),
+#   n, seed, seeded, stream, daemon_stream (random numbers, see random.R), memory, peak (bytes,
+#   see budget.R), place (its name with the broker), url (as others dial it), local (as local daemons do),
 #   ports (of a broker of ours on tcp), tlscert (the public key of one on tcp, where known).
 
 #' Set daemons up, or end them
@@ -45,7 +46,13 @@
 #'   one made by [local_url()]. `tls+tcp://` is another spelling of `tcp://`.
 #' @param remote how to launch daemons on other hosts at once: made by [ssh_config()],
 #'   [cluster_config()] or [remote_config()].
-#' @param sync,seed,memory as in mirai; not in this version (an error).
+#' @param sync `TRUE`: no daemons; tasks are evaluated in this process when they are made, for
+#'   debugging. The global environment and the random numbers of the session are not theirs.
+#' @param seed an integer: each task has a stream of random numbers of its own, so that results
+#'   do not depend on the number of daemons. `NULL`: each daemon has one. Streams are those of
+#'   L'Ecuyer's generator, see [nextstream()].
+#' @param memory megabytes of tasks that may wait in this profile for a daemon; see *Memory* in
+#'   [mirai()]. `NULL`, zero, or not finite: no limit.
 #' @param tls,pass in mirai, certificates; here an error, since tcp is encrypted without.
 #' @param dispatcher `TRUE`: tasks wait with the broker until a daemon is free. `FALSE`:
 #'   each task is bound to the next daemon in turn when it arrives.
@@ -90,10 +97,12 @@ daemons <- function(
   .compute = NULL
 ) {
   name <- profile_name(.compute)
-  check_unavailable(list(sync = if (!isFALSE(sync)) sync, seed = seed, memory = memory))
+  check_flag(sync, "sync")
+  seed <- check_seed(seed)
+  memory <- check_memory(memory)
   check_certificates(tls, pass)
   if (missing(n)) {
-    if (is.null(url) && is.null(broker)) {
+    if (is.null(url) && is.null(broker) && !sync) {
       n # the usual error
     }
     n <- if (is.null(remote)) 0L else 1L
@@ -114,13 +123,23 @@ daemons <- function(
     serial <- serial_check(serial)
   }
   reset_profile(name)
+  if (sync) {
+    new_sync_profile(name, serial, seed)
+    return(invisible(daemons_value(TRUE, name)))
+  }
   profile <- new_profile(name, url, broker, tlscert, dispatcher, serial, args)
   ready <- FALSE
   on.exit(if (!ready) reset_profile(name))
+  profile$n <- as.integer(n)
+  profile$memory <- memory
+  set_streams(profile, seed)
   if (!is.null(remote)) {
     launch_remote(n, remote, .compute = name)
   } else if (n > 0 && is.null(url)) { # who listens waits for others
     start_local(profile, as.integer(n))
+    if (is.null(broker)) { # others have daemons of theirs there
+      give_streams(profile, as.integer(n))
+    }
   }
   ready <- TRUE
   invisible(daemons_value(TRUE, name))
@@ -134,16 +153,6 @@ print.crossdock_daemons <- function(x, ...) {
 
 daemons_value <- function(value, name) {
   structure(value, class = c(daemons_class, name))
-}
-
-check_unavailable <- function(arguments) {
-  for (name in names(arguments)) {
-    if (!is.null(arguments[[name]])) {
-      stop_argument(
-        "`%s` is not available in this version of crossdock", name, call = sys.call(-1L)
-      )
-    }
-  }
 }
 
 check_certificates <- function(tls, pass) {
@@ -210,16 +219,23 @@ get_profile <- function(compute) {
 }
 
 new_profile <- function(name, url, broker, tlscert, dispatcher, serial, args) {
-  profile <- make_profile(name, session_key(name, url, broker), dispatcher, tlscert)
+  address <- session_key(name, url, broker)
+  profile <- add_profile(make_profile(name, address, dispatcher, tlscert))
   profile$serial <- serial
   profile$args <- args
+  profile
+}
+
+# Into the session's table.
+add_profile <- function(profile) {
+  profile$peak <- 0
   profile$base <- .Call(C_rxd_profile_count, profile$pointer)
-  the$profiles[[name]] <- profile
+  the$profiles[[profile$name]] <- profile
   profile
 }
 
 # What each needs: a session, its place with the broker, a group for its daemons.
-make_profile <- function(name, address, dispatcher, tlscert = NULL) {
+make_profile <- function(name, address, dispatcher, tlscert = NULL, place = NULL) {
   session <- open_session(address, tlscert)
   profile <- new.env(parent = emptyenv())
   on.exit(if (is.null(profile$pointer)) close_session(address))
@@ -227,6 +243,9 @@ make_profile <- function(name, address, dispatcher, tlscert = NULL) {
   profile$address <- address
   profile$session <- session
   profile$place <- if (is_own_broker(address)) "default" else name
+  if (!is.null(place)) {
+    profile$place <- place
+  }
   profile$pointer <- .Call(C_rxd_profile_new, session, profile$place, !dispatcher)
   profile$local <- .Call(C_rxd_session_address, session)
   broker <- the$brokers[[paste0("=", address)]]
@@ -241,6 +260,10 @@ make_profile <- function(name, address, dispatcher, tlscert = NULL) {
 reset_profile <- function(name) {
   profile <- the$profiles[[name]]
   if (is.null(profile)) {
+    return(invisible())
+  }
+  if (is_sync(profile)) {
+    the$profiles[[name]] <- NULL
     return(invisible())
   }
   finish_everywhere(profile)
@@ -332,13 +355,11 @@ close_session <- function(key) {
 
 # ---- routes: what tasks of a profile have in common ----
 
-task_route <- function(compute) {
+# The profile for a task: where none was set up one for this task alone.
+task_profile <- function(compute) {
   name <- profile_name(compute)
   profile <- the$profiles[[name]]
-  if (is.null(profile)) {
-    profile <- ephemeral_profile(name)
-  }
-  current_route(profile)
+  if (is.null(profile)) ephemeral_profile(name) else profile
 }
 
 # With the serial configuration in force now: what was given, else what is registered.

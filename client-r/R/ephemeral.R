@@ -11,7 +11,7 @@ ephemeral_profile <- function(name) {
   sweep_ephemeral()
   profile <- new_ephemeral()
   # A crash ends its one task; what is started in its place finds none, and goes.
-  launch(profile, 1L, "maxtasks=1,idletime=5000")
+  launch(profile, 1L, "maxtasks=1,idletime=5000,rs=NA")
   profile
 }
 

@@ -29,6 +29,11 @@ everywhere <- function(.expr, ..., .args = list(), .min = 1L, .compute = NULL, .
   if (!is.null(.serial)) {
     profile$serial <- serial_check(.serial, ".serial")
   }
+  if (is_sync(profile)) {
+    body <- task_body(expr, task_args(.args), globals)
+    tasks <- list(submit_sync(profile, body, NULL, everywhere = TRUE))
+    return(invisible(structure(tasks, class = map_class)))
+  }
   parts <- max(1L, as.integer(.min), as.integer(profile_counts(profile)[["r_workers"]]))
   body <- task_body(expr, task_args(.args), globals)
   tasks <- .Call(C_rxd_submit, current_route(profile), body, NULL, parts)

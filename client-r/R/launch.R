@@ -18,8 +18,11 @@
 #' @export
 launch_local <- function(n = 1L, ..., .compute = NULL) {
   profile <- get_profile(.compute)
+  check_not_sync(profile)
   args <- if (...length()) daemon_args(...) else profile$args
-  launch(profile, as.integer(check_count(n)), args)
+  for (stream in daemon_streams(profile, as.integer(check_count(n)))) {
+    launch(profile, 1L, add_args(args, stream_argument(stream)))
+  }
   invisible(n)
 }
 
@@ -29,6 +32,9 @@ daemon_args <- function(...) {
   dots <- dots[vapply(dots, function(x) is.logical(x) || is.numeric(x), NA)]
   paste(sprintf("%s=%s", names(dots), vapply(dots, deparse1, "")), collapse = ",")
 }
+
+# Further arguments, as text.
+add_args <- function(args, new) if (nzchar(args)) paste(args, new, sep = ",") else new
 
 # What a local daemon runs, and its environment: the same libraries, temporary files where
 # this session's end removes them even after a crash, no start file of R's own tests.
@@ -55,8 +61,13 @@ child_environment <- function() {
 start_local <- function(profile, n) {
   before <- profile_counts(profile)[["workers"]]
   launch(profile, n, profile$args)
+  wait_local(profile, before + n)
+}
+
+# Until so many daemons are connected.
+wait_local <- function(profile, n) {
   repeat {
-    if (profile_counts(profile)[["workers"]] >= before + n) {
+    if (profile_counts(profile)[["workers"]] >= n) {
       return(invisible())
     }
     check_launched(profile$group)

@@ -7,7 +7,8 @@
 #' @param .f the function.
 #' @param ... objects for the daemons' global environments, as in [mirai()].
 #' @param .args a list of further constant arguments of `.f`.
-#' @param .promise as in mirai; not in this version (an error).
+#' @param .promise a function of a value, called when each task has ended, from the event loop
+#'   (package promises); or a list of two, the second for the errors.
 #' @inheritParams mirai
 #' @return A list of tasks of class `mirai_map`, invisibly, with the names of `.x`. `x[]`
 #'   waits for all values. Options can be given: `x[.flat]` makes a vector of them,
@@ -26,15 +27,15 @@ mirai_map <- function(.x, .f, ..., .args = list(), .promise = NULL, .compute = N
   if (!is.function(.f)) {
     stop(sprintf("`.f` must be of type function, not %s", typeof(.f)))
   }
-  if (!is.null(.promise)) {
-    stop("`.promise` is not available in this version of crossdock")
-  }
   globals <- if (...length()) task_globals(...)
-  route <- task_route(.compute)
+  profile <- task_profile(.compute)
   tasks <- lapply(map_arguments(.x), function(x) {
-    body <- task_body(map_call, list(.f = .f, .x = x, .args = .args), globals)
-    .Call(C_rxd_submit, route, body, NULL, 0L)
+    wait_for_room(profile)
+    submit_task(profile, map_call, list(.f = .f, .x = x, .args = .args), globals)
   })
+  if (!is.null(.promise)) {
+    promise_map(tasks, .promise)
+  }
   invisible(structure(tasks, class = map_class))
 }
 
@@ -96,7 +97,7 @@ map_options <- function(options) {
   names <- if (is.null(names(options))) as.character(options) else names(options)
   for (name in names) {
     if (!name %in% known_options) {
-      stop(sprintf("value for '%s' not found", name), call. = FALSE)
+      stop(sprintf("value for %s not found", sQuote(name)), call. = FALSE)
     }
   }
   progress <- if (".progress" %in% names) {
@@ -128,10 +129,7 @@ collect_map <- function(x, options) {
     }
     if (options$flat && i > 1L && typeof(value) != typeof(values[[1L]])) {
       stop_mirai(unclass(x))
-      stop(sprintf(
-        "cannot flatten outputs of differing type: %s / %s",
-        typeof(values[[1L]]), typeof(value)
-      ), call. = FALSE)
+      stop_flat(typeof(values[[1L]]), typeof(value))
     }
     values[i] <- list(value)
     bar("step")
@@ -141,10 +139,25 @@ collect_map <- function(x, options) {
   if (options$flat) unlist(values, recursive = FALSE) else values
 }
 
+has_cli <- function() {
+  requireNamespace("cli", quietly = TRUE) && requireNamespace("rlang", quietly = TRUE)
+}
+
+stop_flat <- function(first, other) {
+  text <- sprintf("cannot flatten outputs of differing type: %s / %s", first, other)
+  if (has_cli()) {
+    cli::cli_abort("{text}", call = map_name)
+  }
+  stop(text, call. = FALSE)
+}
+
+# What errors of collecting a map name.
+map_name <- quote(mirai_map())
+
 # The error of a map, saying where; with cli as it would signal it.
 stop_map <- function(value, index, names) {
   name <- if (!is.null(names) && nzchar(names[[index]])) names[[index]]
-  if (!requireNamespace("cli", quietly = TRUE) || !requireNamespace("rlang", quietly = TRUE)) {
+  if (!has_cli()) {
     stop(sprintf("In index %d:\n%s", index, value_text(value)), call. = FALSE)
   }
   parent <- if (is_mirai_error(value)) {
@@ -156,7 +169,7 @@ stop_map <- function(value, index, names) {
   }
   cli::cli_abort(
     c(i = "In index: {index}.", i = if (!is.null(name)) "With name: {name}."),
-    location = index, name = name, parent = parent, call = NULL
+    location = index, name = name, parent = parent, call = map_name
   )
 }
 

@@ -26,6 +26,12 @@
 #'   ends as `errorValue` 5 and is interrupted. `NULL`: none.
 #' @param .compute name of the compute profile; `NULL`: the current one, see
 #'   [with_daemons()], usually `"default"`.
+#' @section Memory:
+#' In a profile with a budget (`daemons(memory = )`) `mirai()` waits while tasks that fill it
+#' have not been begun by a daemon; the waiting can be interrupted. `try_mirai()` never waits: it
+#' gives `NULL` instead of a task. Inside a callback of later, as in promises and Shiny, `mirai()`
+#' does not wait either: it is an error there, of class `crossdock_error_busy`.
+#'
 #' @return A task, invisibly: an environment of class `mirai`. `m[]` waits for its value;
 #'   `m$data` is the value, or an [unresolved()] one, and never waits.
 #' @seealso [daemons()], [mirai_map()], [everywhere()], [call_task()]
@@ -45,8 +51,23 @@ mirai <- function(.expr, ..., .args = list(), .timeout = NULL, .compute = NULL) 
   }
   expr <- task_expression(substitute(.expr), parent.frame())
   globals <- if (...length()) task_globals(...)
-  body <- task_body(expr, task_args(.args), globals)
-  invisible(submit_task(body, .timeout, .compute))
+  args <- task_args(.args)
+  profile <- task_profile(.compute)
+  wait_for_room(profile)
+  invisible(submit_task(profile, expr, args, globals, .timeout))
+}
+
+#' @rdname mirai
+#' @export
+try_mirai <- function(.expr, ..., .args = list(), .timeout = NULL, .compute = NULL) {
+  if (missing(.expr)) {
+    stop("missing expression, perhaps wrap in {}?")
+  }
+  expr <- task_expression(substitute(.expr), parent.frame())
+  globals <- if (...length()) task_globals(...)
+  args <- task_args(.args)
+  profile <- task_profile(.compute)
+  invisible(if (has_room(profile)) submit_task(profile, expr, args, globals, .timeout))
 }
 
 # A symbol that names an expression stands for it.
@@ -90,13 +111,21 @@ task_args <- function(args) {
 # What travels. Last comes the version it is written in, see run_task().
 task_body <- function(expr, args, globals) list(expr, args, globals, the$series)
 
-submit_task <- function(body, timeout, compute) {
-  route <- task_route(compute)
-  if (is_over(timeout)) {
-    .Call(C_rxd_task_ended, route, 5L)
-  } else {
-    .Call(C_rxd_submit, route, body, timeout, 0L)
+# One task, with whatever the profile adds to it.
+submit_task <- function(profile, expr, args, globals, timeout = NULL) {
+  body <- task_body(expr, args, with_stream(globals, profile))
+  if (is_sync(profile)) {
+    return(submit_sync(profile, body, timeout))
   }
+  route <- current_route(profile)
+  if (is_over(timeout)) {
+    return(.Call(C_rxd_task_ended, route, 5L))
+  }
+  task <- .Call(C_rxd_submit, route, body, timeout, 0L)
+  if (!is.null(profile$memory)) {
+    waiting_bytes(profile) # for its peak
+  }
+  task
 }
 
 # No time at all: the task has timed out before it began.

@@ -26,7 +26,7 @@
 #'
 #' `remote_config()` is for everything else. `http_config()` is not in this version.
 #'
-#' @param n how many daemons. With `ssh_config()` of several hosts: 1, which means one on each
+#' @param n how many daemons; or a cluster made by [make_cluster()], or one of its nodes. With `ssh_config()` of several hosts: 1, which means one on each
 #'   host, or as many as there are hosts.
 #' @param remote made by one of the functions here.
 #' @param ... arguments for [daemon()], instead of those given to [daemons()]. Of
@@ -67,14 +67,18 @@
 #' }
 #' @export
 launch_remote <- function(n = 1L, remote = remote_config(), ..., .compute = NULL) {
+  if (inherits(n, c("miraiCluster", "miraiNode"))) {
+    return(cluster_commands(n, remote, ...))
+  }
   profile <- get_profile(.compute)
+  check_not_sync(profile)
   check_remote(remote)
   args <- if (...length()) daemon_args(...) else profile$args
-  commands <- rep(launch_command(profile, remote$rscript, args), check_count(n))
+  commands <- launch_commands(profile, remote$rscript, args, check_count(n))
   if (length(remote$command)) {
     runs <- launch_args(remote, n, profile)
     if (length(runs) > length(commands)) { # one daemon on each host
-      commands <- rep(commands, length(runs))
+      commands <- launch_commands(profile, remote$rscript, args, length(runs))
     }
     Map(run_remote, list(remote), runs, commands)
   }
@@ -96,6 +100,16 @@ check_remote <- function(remote) {
       call = sys.call(-1L)
     )
   }
+}
+
+# Without dispatcher each has its random numbers from here.
+launch_commands <- function(profile, rscript, args, n) {
+  vapply(seq_len(n), function(i) {
+    own <- if (!profile$dispatcher) {
+      add_args(args, stream_argument(daemon_streams(profile, 1L)[[1L]]))
+    }
+    launch_command(profile, rscript, if (is.null(own)) args else own)
+  }, "")
 }
 
 # The shell command that starts a daemon of this profile on another host.

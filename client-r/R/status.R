@@ -10,10 +10,13 @@ profile_counts <- function(profile) {
 
 #' Look at a compute profile
 #'
-#' @inheritParams mirai
+#' @param .compute name of the compute profile, `NULL`: the current one; of `status()` also a
+#'   cluster made by [make_cluster()].
 #' @return `status()`: a list with `connections` (daemons connected), `daemons` (the address they
 #'   connect to; `0L` when none are set), and with dispatcher `mirai`, the numbers of tasks
-#'   awaiting, executing and completed. With a broker of its own (`daemons(broker = )`) a
+#'   awaiting, executing and completed, and `memory`, the megabytes of this session's tasks that
+#'   wait, the most there ever were, and the budget of `daemons(memory = )` (`NA`: none). With a
+#'   broker of its own (`daemons(broker = )`) a
 #'   profile is shared: then the numbers count everybody's daemons and tasks, and `scope` says
 #'   so.
 #'
@@ -23,14 +26,21 @@ profile_counts <- function(profile) {
 #' status()
 #' @export
 status <- function(.compute = NULL) {
+  if (inherits(.compute, "miraiCluster")) {
+    return(cluster_status(.compute))
+  }
   profile <- find_profile(.compute)
   if (is.null(profile)) {
     return(list(connections = 0L, daemons = 0L))
+  }
+  if (is_sync(profile)) {
+    return(list(connections = 0L, daemons = profile$url))
   }
   counts <- profile_counts(profile)
   out <- list(connections = as.integer(counts[["workers"]]), daemons = profile$url)
   if (profile$dispatcher) {
     out$mirai <- task_counts(counts)
+    out$memory <- memory_status(profile, counts[["queued"]])
   }
   if (profile$address != "" && !is_own_broker(profile$address)) {
     out$scope <- "all sessions that use this profile of the broker"
@@ -52,6 +62,11 @@ info <- function(.compute = NULL) {
   profile <- find_profile(.compute)
   if (is.null(profile)) {
     return(NULL)
+  }
+  if (is_sync(profile)) {
+    counts <- c(connections = 0L, cumulative = 0L, awaiting = 0L, executing = 0L, completed = 0L)
+    counts[-1L] <- NA_integer_
+    return(counts)
   }
   counts <- profile_counts(profile)
   out <- c(
@@ -89,8 +104,8 @@ require_daemons <- function(.compute = NULL, call = environment()) {
   where <- if (name == "default") "" else sprintf(" for the '%s' compute profile", name)
   extra <- if (name == "default") "" else sprintf(", .compute = \"%s\"", name)
   hint <- sprintf("Use e.g. `crossdock::daemons(6%s)` to set 6 local daemons.", extra)
-  if (requireNamespace("cli", quietly = TRUE) && requireNamespace("rlang", quietly = TRUE)) {
-    cli::cli_abort(c(sprintf("No daemons set%s.", where), i = hint), call = call)
+  if (has_cli()) {
+    cli::cli_abort(c("No daemons set{where}.", "{hint}"), call = call)
   }
   stop(sprintf("No daemons set%s.\n%s", where, hint), call. = FALSE)
 }
@@ -109,6 +124,7 @@ require_daemons <- function(.compute = NULL, call = environment()) {
 #' }
 #' @export
 with_daemons <- function(.compute, expr) {
+  require_daemons(.compute, environment())
   local_daemons(.compute)
   expr
 }
@@ -116,7 +132,7 @@ with_daemons <- function(.compute, expr) {
 #' @rdname with_daemons
 #' @export
 local_daemons <- function(.compute, frame = parent.frame()) {
-  require_daemons(.compute, environment())
+  require_daemons(.compute, frame)
   before <- the$current
   the$current <- .compute
   restore <- substitute(f(n), list(f = function(n) the$current <- n, n = before))

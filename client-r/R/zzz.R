@@ -13,6 +13,11 @@ utils::globalVariables("aio")
   version <- getNamespaceInfo(namespace, "spec")[["version"]]
   namespace$versions <- c(paste("R", getRversion()), paste("crossdock", version))
   the$series <- sub("^([0-9]+[.-][0-9]+).*", "\\1", version)
+  if (isNamespaceLoaded("parallel")) {
+    register_cluster()
+  } else {
+    setHook(packageEvent("parallel", "onLoad"), register_cluster)
+  }
   reg.finalizer(the, end_session, onexit = TRUE)
 }
 

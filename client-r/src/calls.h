@@ -15,6 +15,7 @@ SEXP rxd_setup_new(SEXP session, SEXP bytes);
 SEXP rxd_profile_new(SEXP session, SEXP name, SEXP direct);
 SEXP rxd_profile_close(SEXP profile, SEXP code);
 SEXP rxd_profile_count(SEXP profile);
+SEXP rxd_profile_waiting(SEXP profile, SEXP queued);
 
 SEXP rxd_submit(SEXP route, SEXP body, SEXP timeout, SEXP parts);
 SEXP rxd_submit_call(SEXP route, SEXP callee, SEXP args, SEXP timeout);
@@ -23,8 +24,13 @@ SEXP rxd_task_data(SEXP pointer);
 SEXP rxd_task_unresolved(SEXP x);
 SEXP rxd_task_wait(SEXP x);
 SEXP rxd_task_collect(SEXP x);
-SEXP rxd_task_race(SEXP tasks);
+SEXP rxd_task_race(SEXP tasks, SEXP timeout);
+SEXP rxd_task_resolved(SEXP value);
+SEXP rxd_task_watch(SEXP pointer, SEXP number);
 SEXP rxd_task_stop(SEXP x);
+
+SEXP rxd_alarm(SEXP timeout);
+SEXP rxd_alarm_end(SEXP alarm);
 
 SEXP rxd_worker_open(SEXP address, SEXP profile, SEXP server_key);
 SEXP rxd_worker_next(SEXP worker, SEXP timeout);
@@ -66,6 +72,7 @@ SEXP rxd_strip_srcref(SEXP expr);
     X(profile_new, 3)                                                                    \
     X(profile_close, 2)                                                                  \
     X(profile_count, 1)                                                                  \
+    X(profile_waiting, 2)                                                                \
     X(submit, 4)                                                                         \
     X(submit_call, 4)                                                                    \
     X(task_ended, 2)                                                                     \
@@ -73,8 +80,12 @@ SEXP rxd_strip_srcref(SEXP expr);
     X(task_unresolved, 1)                                                                \
     X(task_wait, 1)                                                                      \
     X(task_collect, 1)                                                                   \
-    X(task_race, 1)                                                                      \
+    X(task_race, 2)                                                                      \
+    X(task_resolved, 1)                                                                  \
+    X(task_watch, 2)                                                                     \
     X(task_stop, 1)                                                                      \
+    X(alarm, 1)                                                                          \
+    X(alarm_end, 1)                                                                      \
     X(worker_open, 3)                                                                    \
     X(worker_next, 2)                                                                    \
     X(worker_arm, 1)                                                                     \

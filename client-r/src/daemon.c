@@ -270,7 +270,7 @@ static struct xd_job *next_job(int timeout_ms, bool *gone)
     return job;
 }
 
-/* list(is_call, is_everywhere, config, what): what is list(expression, arguments,
+/* list(is_call, is_everywhere, config, what, part): what is list(expression, arguments,
  * globals) of a task in R's format, list(callee, arguments) of a call. NULL: nothing
  * came. TRUE: we were told to end. FALSE: the broker is gone. A task whose bytes cannot
  * be read raises an error with the job open. */
@@ -286,10 +286,11 @@ SEXP rxd_worker_next(SEXP pointer, SEXP timeout)
         return self.stopping || gone ? Rf_ScalarLogical(self.stopping != 0) : R_NilValue;
     }
     const struct xd_task *task = xd_job_task(self.job);
-    SEXP out = PROTECT(Rf_allocVector(VECSXP, 4));
+    SEXP out = PROTECT(Rf_allocVector(VECSXP, 5));
     bool is_call = task->format == XD_FORMAT_CALL;
     SET_VECTOR_ELT(out, 0, Rf_ScalarLogical(is_call));
     SET_VECTOR_ELT(out, 1, Rf_ScalarLogical(task->everywhere));
+    SET_VECTOR_ELT(out, 4, Rf_ScalarInteger((int)task->part));
     SET_VECTOR_ELT(out, 2, config_of(pointer));
     SEXP config = VECTOR_ELT(out, 2);
     SET_VECTOR_ELT(out,

@@ -67,6 +67,8 @@ void *rxd_pointer(SEXP pointer, const char *kind);
 
 /* Between two looks at R's interrupts, in milliseconds. */
 #define RXD_SLICE_MS 200
+/* Where nothing can be waited for and somebody has to look. */
+#define RXD_GLANCE_MS 5
 
 /* Sleep a slice of at most `ms`, then let R look at interrupts; may jump. */
 void rxd_pause(int ms);
@@ -84,7 +86,8 @@ struct rxd_session {
     struct xd_broker *broker; /* of its own; NULL: dialled */
     struct xd_client *client; /* NULL: closed */
     char *address;
-    unsigned refs; /* its pointer, and each profile */
+    unsigned refs;   /* its pointer, and each profile */
+    bool is_watched; /* ends of its tasks go to watch.c */
 };
 
 /* A compute profile as this session uses it. */

@@ -4,10 +4,12 @@
 
 #include <Rversion.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "call.h"
 #include "calls.h"
 #include "serial.h"
+#include "watch.h"
 
 #define TASK "crossdock_task"
 
@@ -21,6 +23,10 @@ enum { ROUTE_PROFILE, ROUTE_SETUP, ROUTE_CONFIG };
 static void drop_future(struct rxd_task *task)
 {
     struct xd_future *future = task->future;
+    if (future == NULL) {
+        return;
+    }
+    rxd_watch_end(task);
     task->future = NULL;
     if (task->sharers != NULL && --*task->sharers > 0) {
         task->sharers = NULL;
@@ -52,6 +58,11 @@ static void task_finalize(SEXP pointer)
         rxd_profile_unref(task->profile);
         free(task);
     }
+}
+
+struct rxd_task *rxd_task_of_pointer(SEXP pointer)
+{
+    return rxd_pointer(pointer, TASK);
 }
 
 /* ---- the R object ---- */
@@ -188,6 +199,7 @@ static SEXP send_call(SEXP route,
     call->everywhere = parts > 0;
     call->min_workers = parts;
     task->future = submit(profile, call);
+    task->bytes = parcel->bytes;
     join(task, profile);
     rxd_parcel_free(parcel_pointer);
     SEXP out = parts > 0 ? share(route, profile, pointer, parts)
@@ -216,6 +228,16 @@ SEXP rxd_task_ended(SEXP route, SEXP code)
     struct rxd_task *task = R_ExternalPtrAddr(pointer);
     task->code = Rf_asInteger(code);
     join(task, profile);
+    SEXP out = task_object(pointer, rxd_own("task_class"));
+    UNPROTECT(1);
+    return out;
+}
+
+/* One that has ended with that value, in a list. */
+SEXP rxd_task_resolved(SEXP value)
+{
+    SEXP pointer =
+        PROTECT(rxd_pointer_new(TASK "_value", VECTOR_ELT(value, 0), task_finalize));
     SEXP out = task_object(pointer, rxd_own("task_class"));
     UNPROTECT(1);
     return out;
@@ -359,6 +381,23 @@ SEXP rxd_task_unresolved(SEXP x)
     return Rf_ScalarLogical(is_unresolved(x));
 }
 
+/* Bytes of those of our tasks that wait in the profile, of which `queued` do: as the
+ * queue is first in first out, the ones that were submitted last. */
+SEXP rxd_profile_waiting(SEXP pointer, SEXP queued)
+{
+    struct rxd_profile *profile = rxd_profile_open(pointer);
+    double left = Rf_asReal(queued), bytes = 0;
+    for (struct xd_list *link = profile->open.prev; link != &profile->open && left > 0;
+         link = link->prev) {
+        const struct rxd_task *task = XD_ITEM(link, struct rxd_task, link);
+        if (!rxd_task_is_done(task)) {
+            bytes += (double)task->bytes;
+            left--;
+        }
+    }
+    return Rf_ScalarReal(bytes);
+}
+
 /* ---- waiting ---- */
 
 static void check_wait(enum xd_err err)
@@ -448,12 +487,14 @@ static void wait_some(struct xd_client *client, int ms)
     }
 }
 
+/* Does one session hear of the ends of them all, and by no other way? */
 static bool is_single_client(SEXP tasks)
 {
     const struct rxd_session *session = NULL;
     for (R_xlen_t i = 0; i < Rf_xlength(tasks); i++) {
         const struct rxd_task *task = task_of(VECTOR_ELT(tasks, i));
-        if (session != NULL && task->profile->session != session) {
+        if (task->profile->session->is_watched ||
+            (session != NULL && task->profile->session != session)) {
             return false;
         }
         session = task->profile->session;
@@ -461,18 +502,37 @@ static bool is_single_client(SEXP tasks)
     return true;
 }
 
-/* The index of the first that has ended, 0 for none at all. */
-SEXP rxd_task_race(SEXP tasks)
+static double seconds_now(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+/* The index of the first that has ended; 0: none has within so many seconds (infinite: as
+ * long as it takes), or there is none at all. */
+SEXP rxd_task_race(SEXP tasks, SEXP timeout)
 {
     int index = first_done(tasks);
     if (index > 0 || Rf_xlength(tasks) == 0) {
         return Rf_ScalarInteger(index);
     }
     struct xd_client *client = task_of(VECTOR_ELT(tasks, 0))->profile->session->client;
-    int slice = is_single_client(tasks) ? RXD_SLICE_MS : 5;
+    bool is_single = is_single_client(tasks);
+    double end = seconds_now() + Rf_asReal(timeout);
     while ((index = first_done(tasks)) == 0) {
-        wait_some(client, slice);
-        R_CheckUserInterrupt();
+        double left = 1000 * (end - seconds_now());
+        int slice = is_single ? RXD_SLICE_MS : RXD_GLANCE_MS;
+        if (left <= 0) {
+            break;
+        }
+        slice = left < slice ? 1 + (int)left : slice;
+        if (is_single) {
+            wait_some(client, slice);
+            R_CheckUserInterrupt();
+        } else {
+            rxd_pause(slice);
+        }
     }
     return Rf_ScalarInteger(index);
 }

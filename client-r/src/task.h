@@ -12,12 +12,16 @@ struct rxd_task {
     struct xd_future *future; /* NULL: resolved, its frames were let go of */
     unsigned *sharers;        /* of the future; NULL: only this one */
     uint32_t part;
-    int code; /* not 0: resolved with this errorValue, whatever the broker says */
+    int code;       /* not 0: resolved with this errorValue, whatever the broker says */
+    uint64_t bytes; /* that it took to the broker */
     bool is_decoding;
 };
 
 /* Is there an outcome? NULL counts as done. */
 bool rxd_task_is_done(const struct rxd_task *task);
+
+/* The task of a pointer that a task object holds; NULL: it has its value already. */
+struct rxd_task *rxd_task_of_pointer(SEXP pointer);
 
 /* Resolve with that code now; the task itself is cancelled. */
 void rxd_task_end(struct rxd_task *task, int code);

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: MIT
+# Tasks as promises: later's loop calls back when one has ended, see src/watch.c.
+
+# Calls `call` from later's loop once the task has ended; at its next turn, if it has.
+watch_task <- function(task, call) {
+  loadNamespace("later")
+  the$last_watch <- number <- the$last_watch + 1L
+  name <- as.character(number)
+  the$watches[[name]] <- call
+  watched <- FALSE
+  on.exit(if (!watched) rm(list = name, envir = the$watches))
+  .Call(C_rxd_task_watch, get("aio", envir = task), number)
+  watched <- TRUE
+}
+
+# Called from C.
+wake_watcher <- function(number) {
+  name <- as.character(number)
+  call <- the$watches[[name]]
+  rm(list = name, envir = the$watches)
+  call()
+}
+
+#' Tasks as promises
+#'
+#' With the packages promises and later, a task is a promise: it can be piped (`%...>%`), given
+#' to [promises::then()], returned to Shiny or used in its `ExtendedTask`. A [mirai_map()] is
+#' the promise of all its values. Nothing polls: the end of a task wakes R's event loop.
+#'
+#' The promise of a task that failed is rejected with a condition of the original's classes,
+#' fields and `stack.trace`, and the message that the value of the task shows. That of a task
+#' that was lost or cancelled, or has timed out, is rejected with an error like
+#' `"5 | Timed out"`. Interrupts fulfil the promise, as in mirai.
+#'
+#' @param x a task or a map.
+#' @return A promise, always the same one for a task; `TRUE`.
+#' @examples
+#' if (requireNamespace("promises", quietly = TRUE)) {
+#'   \donttest{
+#'   daemons(1)
+#'   promises::then(mirai(1 + 1), function(value) print(value))
+#'   later::run_now(5)
+#'   daemons(0)
+#'   }
+#' }
+#' @name promises
+#' @exportS3Method promises::as.promise crossdock_task
+as.promise.crossdock_task <- function(x) {
+  if (is.null(x$promise)) {
+    assign("promise", task_promise(x), envir = x)
+  }
+  x$promise
+}
+
+#' @rdname promises
+#' @exportS3Method promises::is.promising crossdock_task
+is.promising.crossdock_task <- function(x) TRUE
+
+#' @rdname promises
+#' @exportS3Method promises::as.promise crossdock_map
+as.promise.crossdock_map <- function(x) {
+  promises::promise_all(.list = lapply(unclass(x), as.promise.crossdock_task))
+}
+
+#' @rdname promises
+#' @exportS3Method promises::is.promising crossdock_map
+is.promising.crossdock_map <- function(x) TRUE
+
+# Rejected from a handler and not from the loop, so that Shiny knows where it belongs.
+task_promise <- function(task) {
+  ended <- promises::promise(function(resolve, reject) {
+    watch_task(task, function() resolve(NULL))
+  })
+  promises::then(ended, function(value) {
+    value <- task$data
+    if (is_error_value(value) && !is_mirai_interrupt(value)) {
+      stop(rejection(value))
+    }
+    value
+  })
+}
+
+# What `.promise` of a map asks for.
+promise_map <- function(tasks, handlers) {
+  handlers <- if (is.list(handlers)) handlers else list(handlers)
+  for (task in tasks) {
+    promises::then(
+      as.promise.crossdock_task(task), handlers[[1L]],
+      if (length(handlers) > 1L) handlers[[2L]]
+    )
+  }
+}
+
+# The condition for which an error's value stands: the original's, with its message.
+value_condition <- function(value) {
+  if (!is_mirai_error(value)) {
+    code <- if (is.integer(value)) as.integer(value)
+    text <- if (is.null(code)) "Interrupted" else value_text(value)
+    return(structure(
+      class = c("crossdock_outcome", "simpleError", "error", "condition"),
+      list(message = text, call = NULL, code = code)
+    ))
+  }
+  fields <- attributes(value)
+  classes <- fields$condition.class
+  fields[c("class", "condition.class")] <- NULL
+  if (is.null(fields$message)) {
+    fields$message <- as.character(value)
+  }
+  structure(
+    class = unique(c(setdiff(classes, c("error", "condition")), "simpleError", "error", "condition")),
+    c(fields["message"], list(call = fields$call), fields[!names(fields) %in% c("message", "call")])
+  )
+}
+
+# The same as mirai words it.
+rejection <- function(value) {
+  condition <- value_condition(value)
+  if (is_mirai_error(value)) {
+    condition$message <- as.character(value)
+  }
+  condition
+}
+
+#' Signal the error of a task
+#'
+#' The value of a task that failed is an object, so that it can be looked at. `rethrow()` makes
+#' an error of it again, with the classes, message, call and fields of the original, so that
+#' `tryCatch()` and the like work as if the code had run here.
+#'
+#' @param x a task, which is waited for, or the value of one.
+#' @return The value, if it is none of an error. Else nothing: there is an error. That of a
+#'   task that was lost or cancelled, or has timed out, is of class `crossdock_outcome` and has
+#'   the number in its field `code`.
+#' @examples
+#' \donttest{
+#' daemons(1)
+#' m <- mirai(stop("no such thing"))
+#' tryCatch(rethrow(m), error = conditionMessage)
+#' daemons(0)
+#' }
+#' @export
+rethrow <- function(x) {
+  value <- if (is_mirai(x)) collect_mirai(x) else x
+  if (is_error_value(value)) {
+    stop(value_condition(value))
+  }
+  value
+}

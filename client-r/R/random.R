@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: MIT
+# Random numbers: streams of L'Ecuyer's generator, of which each daemon, or with a seed each
+# task, has one of its own. The profile keeps the next one in `stream`.
+
+# The first one of a seed; NULL: of one number of this session's generator.
+first_stream <- function(seed) {
+  if (is.null(seed)) {
+    seed <- stats::runif(1L, max = .Machine$integer.max)
+  }
+  keep_random(set.seed(seed, "L'Ecuyer-CMRG", "Inversion", "Rejection"))
+}
+
+# `expr` sets the generator of this session; afterwards it is as it was. Returns what was set.
+keep_random <- function(expr) {
+  kinds <- RNGkind()
+  seed <- .GlobalEnv$.Random.seed
+  on.exit(restore_random(kinds, seed))
+  expr
+  .GlobalEnv$.Random.seed
+}
+
+restore_random <- function(kinds, seed) {
+  if (is.null(seed)) {
+    suppressWarnings(RNGkind(kinds[[1L]], kinds[[2L]], kinds[[3L]])) # sample.kind "Rounding" warns
+    rm(".Random.seed", envir = .GlobalEnv)
+  } else {
+    .GlobalEnv$.Random.seed <- seed
+  }
+}
+
+set_streams <- function(profile, seed) {
+  profile$seed <- seed
+  profile$seeded <- !is.null(seed)
+  profile$stream <- profile$daemon_stream <- first_stream(seed)
+}
+
+check_seed <- function(seed) {
+  number <- if (is.numeric(seed) && length(seed) == 1L) suppressWarnings(as.integer(seed)) else NA
+  if (!is.null(seed) && is.na(number)) {
+    stop_argument(
+      "`seed` must be an integer or NULL, not %s", deparse1(seed), call = sys.call(-1L)
+    )
+  }
+  if (is.null(seed)) NULL else number
+}
+
+# The next stream of the profile, which goes on to the one after it.
+next_stream <- function(profile) {
+  stream <- profile$stream
+  profile$stream <- parallel::nextRNGStream(stream)
+  stream
+}
+
+# Globals of a task, with the stream that it has by itself.
+with_stream <- function(globals, profile) {
+  if (isTRUE(profile$seeded)) {
+    globals[[".Random.seed"]] <- next_stream(profile)
+  }
+  globals
+}
+
+# Those of the profile's daemons are the ones that follow its seed: the first was joined as
+# the first. `n` of them, as many as were given out before left out.
+daemon_streams <- function(profile, n) {
+  streams <- vector("list", n)
+  for (i in seq_len(n)) {
+    profile$daemon_stream <- streams[[i]] <- parallel::nextRNGStream(profile$daemon_stream)
+  }
+  streams
+}
+
+# The local daemons that have just joined get theirs, in the order in which they did.
+give_streams <- function(profile, n) {
+  body <- task_body(
+    quote(crossdock::.take_stream(streams)), list(streams = daemon_streams(profile, n)), NULL
+  )
+  call_mirai(.Call(C_rxd_submit, current_route(profile), body, NULL, n))
+  profile$base[[6L]] <- .Call(C_rxd_profile_count, profile$pointer)[[6L]]
+}
+
+#' Set the random numbers of a daemon
+#'
+#' For the package's own use: what a session sends to the daemons that it has started.
+#'
+#' @param streams one for each.
+#' @return `NULL`, invisibly.
+#' @examples
+#' if (on_daemon()) .take_stream(list(.Random.seed))
+#' @keywords internal
+#' @export
+.take_stream <- function(streams) {
+  part <- the$task[[5L]] + 1L
+  if (part <= length(streams)) {
+    .GlobalEnv$.Random.seed <- streams[[part]]
+  }
+  invisible()
+}
+
+# As daemon() does when it begins. NA: the generator is left as R has it.
+start_random <- function(stream) {
+  if (anyNA(stream)) {
+    return(invisible())
+  }
+  if (is.null(stream)) {
+    RNGkind("L'Ecuyer-CMRG", "Inversion", "Rejection")
+  } else {
+    .GlobalEnv$.Random.seed <- as.integer(stream)
+  }
+}
+
+# The argument `rs` of daemon(), as text.
+stream_argument <- function(stream) {
+  sprintf("rs=c(%s)", paste(stream, collapse = ","))
+}
+
+#' For those who build on compute profiles
+#'
+#' `nextstream()` gives the next stream of random numbers of a profile, and goes on to the one
+#' after it; `nextget()` something known of the profile; `nextcode()` the meaning of what
+#' [daemon()] returns.
+#'
+#' @param x the name of what is wanted: `"n"`, how many daemons were asked for; `"dispatcher"`;
+#'   `"url"`; `"tls"`; `"seed"`. Of `nextcode()`: an exit code of [daemon()].
+#' @param .compute name of the compute profile.
+#' @return `nextstream()`: an integer vector of length 7, to be assigned to `.Random.seed`.
+#'   `nextget()`: the value. Both `NULL` where no daemons are set. `nextcode()`: a text.
+#' @examples
+#' nextcode(0:3)
+#' \donttest{
+#' daemons(1)
+#' nextget("url")
+#' nextstream()
+#' daemons(0)
+#' }
+#' @export
+nextget <- function(x, .compute = "default") {
+  profile <- find_profile(.compute)
+  switch(x,
+    n = profile$n, dispatcher = if (isTRUE(profile$dispatcher)) profile$url, url = profile$url,
+    tls = profile$tlscert, seed = profile$seed, NULL
+  )
+}
+
+#' @rdname nextget
+#' @export
+nextstream <- function(.compute = "default") {
+  profile <- find_profile(.compute)
+  if (!is.null(profile)) {
+    next_stream(profile)
+  }
+}
+
+#' @rdname nextget
+#' @export
+nextcode <- function(x) {
+  texts <- c(
+    "Daemon connection terminated", "Daemon idletime limit reached",
+    "Daemon walltime limit reached", "Daemon task limit reached"
+  )
+  if (!is.numeric(x) || !all(x %in% 0:3)) {
+    stop_argument("`x` must be an exit code of daemon(), 0 to 3, not %s", deparse1(x))
+  }
+  sprintf("%d | %s", as.integer(x), texts[x + 1L])
+}

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/* Telling R of the ends of tasks while nobody waits: libcrossdock's thread hands them to
+ * package later, whose loop calls back in R's own thread. Nothing polls. */
+#include "watch.h"
+
+#include <R_ext/Rdynload.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "calls.h"
+
+/* Somebody wants to know when this task has ended: in the list of its future. */
+struct watch {
+    struct watch *next;
+    const struct rxd_task *task;
+    int number; /* R's own, see promise.R */
+};
+
+/* Guards all lists, so that an end is seen either by who registers or by the thread. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* later's entry point for all threads; found in R's thread before there is any watch. */
+static void (*run_later)(void (*call)(void *), void *data, double seconds, int loop);
+
+/* In R's thread, from the loop: an error must not get past later's frames. */
+static void wake(void *number)
+{
+    int failed = 0;
+    SEXP call = PROTECT(Rf_lang2(rxd_own("wake_watcher"),
+                                 PROTECT(Rf_ScalarInteger((int)(intptr_t)number))));
+    R_tryEval(call, R_BaseEnv, &failed);
+    UNPROTECT(2);
+}
+
+static void schedule(int number)
+{
+    run_later(wake, (void *)(intptr_t)number, 0, 0);
+}
+
+/* Take those of this task, or with NULL all, out of the list; in the order they came. */
+static void fire(struct xd_future *future, const struct rxd_task *task)
+{
+    struct watch *first = xd_future_context(future), **link = &first;
+    while (*link != NULL) {
+        struct watch *watch = *link;
+        if (task != NULL && watch->task != task) {
+            link = &watch->next;
+            continue;
+        }
+        *link = watch->next;
+        schedule(watch->number);
+        free(watch);
+    }
+    xd_future_set_context(future, first);
+}
+
+static void on_done(void *context, struct xd_future *future)
+{
+    (void)context;
+    pthread_mutex_lock(&lock);
+    fire(future, NULL);
+    pthread_mutex_unlock(&lock);
+}
+
+void rxd_watch_end(const struct rxd_task *task)
+{
+    if (run_later == NULL) {
+        return; /* nobody has ever watched */
+    }
+    pthread_mutex_lock(&lock);
+    fire(task->future, task);
+    pthread_mutex_unlock(&lock);
+}
+
+static void begin(struct rxd_session *session)
+{
+    if (run_later == NULL) {
+        DL_FUNC found = R_GetCCallable("later", "execLaterNative2");
+        run_later = (void (*)(void (*)(void *), void *, double, int))found;
+    }
+    if (session != NULL && !session->is_watched && session->client != NULL) {
+        session->is_watched = true;
+        xd_client_on_done(session->client, on_done, NULL);
+    }
+}
+
+static void add(struct rxd_task *task, int number)
+{
+    struct watch *watch = malloc(sizeof *watch);
+    if (watch == NULL) {
+        rxd_raise(XD_ERR_NOMEM, NULL, NULL);
+    }
+    pthread_mutex_lock(&lock);
+    *watch = (struct watch){.next = xd_future_context(task->future),
+                            .task = task,
+                            .number = number};
+    if (xd_future_is_done(task->future)) {
+        schedule(number);
+        free(watch);
+    } else {
+        xd_future_set_context(task->future, watch);
+    }
+    pthread_mutex_unlock(&lock);
+}
+
+/* Call wake_watcher(number) from later's loop once the task has ended. */
+SEXP rxd_task_watch(SEXP pointer, SEXP number)
+{
+    rxd_check_process();
+    struct rxd_task *task = rxd_task_of_pointer(pointer);
+    begin(task == NULL ? NULL : task->profile->session);
+    if (rxd_task_is_done(task)) {
+        schedule(Rf_asInteger(number));
+    } else {
+        add(task, Rf_asInteger(number));
+    }
+    return R_NilValue;
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* Callbacks when tasks end. */
+#ifndef RXD_WATCH_H
+#define RXD_WATCH_H
+
+#include "task.h"
+
+/* The task ends here and now, before its future does: whoever watches it hears of that.
+ */
+void rxd_watch_end(const struct rxd_task *task);
+
+#endif
