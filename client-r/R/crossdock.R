@@ -23,6 +23,11 @@ the$watches <- new.env(parent = emptyenv()) # what to call when tasks end, see p
 the$last_watch <- 0L
 the$clusters <- 0L # made so far
 the$cluster_nodes <- list() # names of profiles by the cluster's id, see cluster.R
+the$setups <- 0L # of everywhere(.persist = TRUE), numbered
+the$persistent <- new.env(parent = emptyenv()) # on a daemon: what these gave, by id
+the$has_new_setup <- FALSE # on a daemon: one has just run
+the$has_later <- FALSE # on a daemon: package later was loaded by a task
+the$is_own <- FALSE # on a daemon: the task was the package's, and does not count
 the$task <- NULL # being evaluated here, if this process is a daemon
 
 # Classes of ours stand before mirai's, so that both packages can be loaded.

@@ -10,7 +10,11 @@
 #' @param ... ignored.
 #' @param asyncdial `FALSE`: an error when the broker cannot be reached; `TRUE`: try again
 #'   every second.
-#' @param autoexit,output as in mirai; without effect in this version.
+#' @param autoexit as in mirai; without effect in this version: a daemon ends with its
+#'   broker.
+#' @param output `FALSE`: what tasks print goes nowhere. `TRUE`: to the terminal; of a local
+#'   daemon, to that of its session. What a supervised daemon prints is kept as its log, either
+#'   way.
 #' @param rs a stream of random numbers to begin with, see [nextstream()]; `NULL`: any.
 #' @param cleanup after each task remove new objects from the global environment, detach new
 #'   packages, restore options. What [everywhere()] made stays.
@@ -55,6 +59,10 @@ daemon <- function(
   worker <- connect_daemon(address, profile, tlscert, isTRUE(asyncdial), supervised)
   on.exit(.Call(C_rxd_worker_close, worker))
   start_random(rs)
+  if (!isTRUE(output) && !supervised) {
+    unmute <- mute()
+    on.exit(unmute(), add = TRUE)
+  }
   limits <- list(idle = idletime / 1000, wall = walltime / 1000, tasks = maxtasks)
   code <- serve_tasks(worker, limits, isTRUE(as.logical(cleanup)))
   if (supervised && code == exit_lost) {
@@ -62,6 +70,18 @@ daemon <- function(
     quit(save = "no", status = 69L) # not final: a supervisor starts it again
   }
   invisible(max(code, 0L))
+}
+
+# Output and messages go nowhere, until the function that it gives is called.
+mute <- function() {
+  nowhere <- file(nullfile(), "w")
+  sink(nowhere)
+  sink(nowhere, type = "message")
+  function() {
+    sink(type = "message")
+    sink()
+    close(nowhere)
+  }
 }
 
 exit_lost <- -1L # the broker went; not asked to end
@@ -123,13 +143,19 @@ serve_on <- function(worker, limits, cleanup, state) {
   wait <- min(wait_ms, 1000 * limits$idle)
   timed <- is.finite(limits$idle) || is.finite(limits$wall)
   repeat {
-    task <- .Call(C_rxd_worker_next, worker, wait)
+    task <- .Call(C_rxd_worker_next, worker, if (the$has_later) run_callbacks(wait) else wait)
     if (is.list(task)) {
+      if (the$has_new_setup) {
+        the$has_new_setup <- FALSE
+        state$snapshot <- take_snapshot()
+      }
       run_task(worker, task)
       if (cleanup) { # what everywhere() made stays
         state$snapshot <- if (task[[2L]]) take_snapshot() else clean_up(state$snapshot)
       }
-      state$done <- state$done + 1L
+      state$done <- state$done + !the$is_own
+      the$is_own <- FALSE
+      the$has_later <- the$has_later || isNamespaceLoaded("later")
       if (state$done >= limits$tasks) {
         return(3L)
       }
@@ -147,6 +173,16 @@ serve_on <- function(worker, limits, cleanup, state) {
   }
 }
 
+# Callbacks that tasks left with package later are run between tasks. Returns how long to wait
+# at most for the next one.
+run_callbacks <- function(wait) {
+  tryCatch(
+    later::run_now(),
+    error = function(e) message("Error in a callback: ", conditionMessage(e))
+  )
+  if (later::loop_empty()) wait else min(wait, ceiling(1000 * max(later::next_op_secs(), 0)))
+}
+
 # ---- one task: list(is_call, is_everywhere, config, what, part) ----
 
 # Evaluate it and give its value back; what becomes of an error or an interrupt is a value
@@ -155,7 +191,7 @@ serve_on <- function(worker, limits, cleanup, state) {
 run_task <- function(worker, task) {
   the$task <- task
   config <- task[[3L]]
-  calls <- NULL
+  calls <- task_environment <- NULL
   tryCatch(
     withCallingHandlers(
       if (!.Call(C_rxd_worker_arm, worker)) {
@@ -164,7 +200,7 @@ run_task <- function(worker, task) {
         .Call(C_rxd_worker_finish, worker, list(evaluate_call(task[[4L]])), "call", config)
       } else {
         task_expression <- task[[4L]][[1L]]
-        task_environment <- task_environment(task[[4L]])
+        task_environment <- make_environment(task[[4L]])
         .Call(
           C_rxd_worker_finish, worker,
           eval(task_expression, task_environment, .GlobalEnv),
@@ -188,12 +224,23 @@ run_task <- function(worker, task) {
       finish_interrupted(worker)
     }
   )
+  if (!task[[1L]] && length(task[[4L]]) > 4L && is.environment(task_environment)) {
+    run_finally(task[[4L]][[5L]], task_environment)
+  }
   the$task <- NULL
+}
+
+# Its outcome is on its way: nobody hears of an error but who reads the daemon's output.
+run_finally <- function(expr, environment) {
+  tryCatch(
+    eval(expr, environment, .GlobalEnv),
+    error = function(e) message("Error in `.finally`: ", conditionMessage(e))
+  )
 }
 
 # The arguments, below the global environment, which gets the globals. what:
 # list(expression, arguments, globals, version).
-task_environment <- function(what) {
+make_environment <- function(what) {
   check_series(what)
   if (length(what[[3L]])) {
     list2env(what[[3L]], envir = .GlobalEnv)

@@ -3,7 +3,7 @@
 #   daemons), dispatcher, args (of daemon(), as text), serial (what the user gave:
 #   NULL means whatever register_serial() knows), config (in force), route (see C's task.c),
 #   n, seed, seeded, stream, daemon_stream (random numbers, see random.R), memory, peak (bytes,
-#   see budget.R), place (its name with the broker), url (as others dial it), local (as local daemons do),
+#   see budget.R), persist (setups, see everywhere.R), has_s4 (classes in config), place (its name with the broker), url (as others dial it), local (as local daemons do),
 #   ports (of a broker of ours on tcp), tlscert (the public key of one on tcp, where known).
 
 #' Set daemons up, or end them
@@ -58,7 +58,7 @@
 #'   each task is bound to the next daemon in turn when it arrives.
 #' @param ... arguments for [daemon()] (logical or numeric), for local daemons.
 #' @param serial a configuration made by [serial_config()]; `NULL`: what was registered with
-#'   [register_serial()], now or later; `list()`: none.
+#'   [register_serial()], now or later; `list()`: none; `"auto"`: ready ones, see there.
 #' @param broker address of a broker to use, `"tcp://host:port"` or `"ipc:///path"`. `TRUE`: the
 #'   address in the environment variable `CROSSDOCK_URL`, else the default address of this user.
 #' @param tlscert the public key of that broker, where it listens on tcp and is not of this
@@ -119,6 +119,9 @@ daemons <- function(
   }
   args <- daemon_args(...)
   check_flag(dispatcher, "dispatcher")
+  if (is.null(serial)) {
+    serial <- getOption("crossdock.serial")
+  }
   if (!is.null(serial)) {
     serial <- serial_check(serial)
   }
@@ -373,17 +376,20 @@ current_route <- function(profile) {
 }
 
 new_route <- function(profile, config) {
-  if (!length(config)) {
+  profile$has_s4 <- has_s4(config)
+  if (!length(config) && !length(profile$persist)) {
     return(list(profile$pointer, NULL, NULL)) # R serializes alone
   }
   sent <- config
-  sent[2:3] <- lapply(config[2:3], lapply, strip_source)
-  profile$sent <- serialize(sent, NULL, xdr = FALSE)
+  if (length(config)) {
+    sent[2:3] <- lapply(config[2:3], lapply, strip_source)
+  }
+  profile$sent <- serialize(list(sent, profile$persist), NULL, xdr = FALSE)
   profile$setup <- shared_setup(profile)
   if (is.null(profile$setup)) {
     profile$setup <- .Call(C_rxd_setup_new, profile$session, profile$sent)
   }
-  list(profile$pointer, profile$setup, config)
+  list(profile$pointer, profile$setup, if (length(config)) config)
 }
 
 # That of another profile of the same session with the same configuration, so that a
@@ -403,9 +409,18 @@ strip_source <- function(f) {
 }
 
 # On a daemon: from the bytes of a setup to the configuration in force for its tasks; what
-# the daemon itself registered comes behind.
+# the daemon itself registered comes behind. What everywhere() said once for all runs.
 setup_config <- function(bytes) {
-  config <- unserialize(bytes)
+  setup <- unserialize(bytes)
+  config <- setup[[1L]]
   own <- registered_serial()
-  if (length(own)) unname(Map(c, config, own)) else config
+  config <- if (length(config) && length(own)) {
+    unname(Map(c, config, own))
+  } else if (length(config)) {
+    config
+  }
+  for (entry in setup[[2L]]) {
+    run_setup(entry, config)
+  }
+  config
 }

@@ -7,6 +7,8 @@
 #'
 #' @inheritParams mirai
 #' @param .min wait until at least so many daemons are connected.
+#' @param .persist `TRUE`: daemons that join the profile later run it, too, before the first task
+#'   that they get from this session; also those that take the place of one that crashed.
 #' @param .serial a configuration made by [serial_config()], for this and all later tasks of
 #'   the profile (the older form of `daemons(serial = )`).
 #' @return A [mirai_map()] with one task for each daemon, invisibly.
@@ -18,7 +20,15 @@
 #' daemons(0)
 #' }
 #' @export
-everywhere <- function(.expr, ..., .args = list(), .min = 1L, .compute = NULL, .serial = NULL) {
+everywhere <- function(
+  .expr,
+  ...,
+  .args = list(),
+  .min = 1L,
+  .compute = NULL,
+  .serial = NULL,
+  .persist = FALSE
+) {
   if (missing(.expr)) {
     stop("missing expression, perhaps wrap in {}?")
   }
@@ -29,6 +39,7 @@ everywhere <- function(.expr, ..., .args = list(), .min = 1L, .compute = NULL, .
   if (!is.null(.serial)) {
     profile$serial <- serial_check(.serial, ".serial")
   }
+  check_flag(.persist, ".persist")
   if (is_sync(profile)) {
     body <- task_body(expr, task_args(.args), globals)
     tasks <- list(submit_sync(profile, body, NULL, everywhere = TRUE))
@@ -36,7 +47,58 @@ everywhere <- function(.expr, ..., .args = list(), .min = 1L, .compute = NULL, .
   }
   parts <- max(1L, as.integer(.min), as.integer(profile_counts(profile)[["r_workers"]]))
   body <- task_body(expr, task_args(.args), globals)
+  if (.persist) {
+    body <- task_body(package_call("persistent_value"), list(id = keep_setup(profile, body)), NULL)
+  }
   tasks <- .Call(C_rxd_submit, current_route(profile), body, NULL, parts)
   profile$last <- tasks
   invisible(structure(tasks, class = map_class))
+}
+
+# A call of a function of ours on a daemon, with an argument that the task has.
+package_call <- function(name, argument = "id") {
+  as.call(list(call(":::", as.name("crossdock"), as.name(name)), as.name(argument)))
+}
+
+# ---- setup that stays: it travels with the serial configuration, see new_route() ----
+
+# Into the profile's; its id.
+keep_setup <- function(profile, body) {
+  config <- current_route(profile)[[3L]]
+  the$setups <- the$setups + 1L
+  id <- paste0(basename(tempdir()), "-", the$setups)
+  entry <- list(id, .Call(C_rxd_frames_of, body, config, "client"))
+  profile$persist <- c(profile$persist, list(entry))
+  profile$route <- NULL
+  id
+}
+
+# On a daemon, once for each: list(id, frames).
+run_setup <- function(entry, config) {
+  id <- entry[[1L]]
+  if (!is.null(the$persistent[[id]])) {
+    return(invisible())
+  }
+  before <- the$task
+  on.exit(the$task <- before)
+  the$persistent[[id]] <- tryCatch(
+    {
+      what <- .Call(C_rxd_value_of, entry[[2L]], config, "worker")
+      the$task <- list(FALSE, TRUE, config, what, 0L)
+      task_expression <- what[[1L]]
+      task_environment <- make_environment(what)
+      list(eval(task_expression, task_environment, .GlobalEnv))
+    },
+    error = identity
+  )
+  the$has_new_setup <- TRUE # what it left behind stays
+}
+
+# What it gave; for the task of everywhere() itself. An error is one again.
+persistent_value <- function(id) {
+  value <- the$persistent[[id]]
+  if (inherits(value, "condition")) {
+    stop(value)
+  }
+  value[[1L]]
 }

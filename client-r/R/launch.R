@@ -47,6 +47,9 @@ launch <- function(profile, n, args) {
   }
   owner <- .Call(C_rxd_session_number, profile$session)
   .Call(C_rxd_launch, profile$group, command, environment, profile$local, profile$place, owner, n)
+  if (grepl("(^|,)output=TRUE(,|$)", args)) {
+    .Call(C_rxd_launched_echo, profile$group)
+  }
 }
 
 child_environment <- function() {

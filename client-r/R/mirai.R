@@ -26,6 +26,9 @@
 #'   ends as `errorValue` 5 and is interrupted. `NULL`: none.
 #' @param .compute name of the compute profile; `NULL`: the current one, see
 #'   [with_daemons()], usually `"default"`.
+#' @param .finally an expression that the daemon evaluates once the outcome has been sent,
+#'   whatever that was: for cleaning up where nobody should wait for it. It sees what the
+#'   expression saw and made.
 #' @section Memory:
 #' In a profile with a budget (`daemons(memory = )`) `mirai()` waits while tasks that fill it
 #' have not been begun by a daemon; the waiting can be interrupted. `try_mirai()` never waits: it
@@ -45,21 +48,36 @@
 #' daemons(0)
 #' }
 #' @export
-mirai <- function(.expr, ..., .args = list(), .timeout = NULL, .compute = NULL) {
+mirai <- function(
+  .expr,
+  ...,
+  .args = list(),
+  .timeout = NULL,
+  .compute = NULL,
+  .finally = NULL
+) {
   if (missing(.expr)) {
     stop("missing expression, perhaps wrap in {}?")
   }
   expr <- task_expression(substitute(.expr), parent.frame())
   globals <- if (...length()) task_globals(...)
   args <- task_args(.args)
+  finally <- if (!missing(.finally)) task_expression(substitute(.finally), parent.frame())
   profile <- task_profile(.compute)
   wait_for_room(profile)
-  invisible(submit_task(profile, expr, args, globals, .timeout))
+  invisible(submit_task(profile, expr, args, globals, .timeout, finally))
 }
 
 #' @rdname mirai
 #' @export
-try_mirai <- function(.expr, ..., .args = list(), .timeout = NULL, .compute = NULL) {
+try_mirai <- function(
+  .expr,
+  ...,
+  .args = list(),
+  .timeout = NULL,
+  .compute = NULL,
+  .finally = NULL
+) {
   if (missing(.expr)) {
     stop("missing expression, perhaps wrap in {}?")
   }
@@ -108,16 +126,22 @@ task_args <- function(args) {
   if (is.list(args)) args else as.list(args)
 }
 
-# What travels. Last comes the version it is written in, see run_task().
+# What travels: with the version it is written in, see run_task(). A fifth may follow, `.finally`.
 task_body <- function(expr, args, globals) list(expr, args, globals, the$series)
 
 # One task, with whatever the profile adds to it.
-submit_task <- function(profile, expr, args, globals, timeout = NULL) {
+submit_task <- function(profile, expr, args, globals, timeout = NULL, finally = NULL) {
   body <- task_body(expr, args, with_stream(globals, profile))
+  if (!is.null(finally)) {
+    body[[5L]] <- finally
+  }
   if (is_sync(profile)) {
     return(submit_sync(profile, body, timeout))
   }
   route <- current_route(profile)
+  if (profile$has_s4) {
+    check_s4(body, profile$config)
+  }
   if (is_over(timeout)) {
     return(.Call(C_rxd_task_ended, route, 5L))
   }

@@ -72,23 +72,15 @@ daemon_streams <- function(profile, n) {
 # The local daemons that have just joined get theirs, in the order in which they did.
 give_streams <- function(profile, n) {
   body <- task_body(
-    quote(crossdock::.take_stream(streams)), list(streams = daemon_streams(profile, n)), NULL
+    package_call("take_stream", "streams"), list(streams = daemon_streams(profile, n)), NULL
   )
   call_mirai(.Call(C_rxd_submit, current_route(profile), body, NULL, n))
   profile$base[[6L]] <- .Call(C_rxd_profile_count, profile$pointer)[[6L]]
 }
 
-#' Set the random numbers of a daemon
-#'
-#' For the package's own use: what a session sends to the daemons that it has started.
-#'
-#' @param streams one for each.
-#' @return `NULL`, invisibly.
-#' @examples
-#' if (on_daemon()) .take_stream(list(.Random.seed))
-#' @keywords internal
-#' @export
-.take_stream <- function(streams) {
+# On a daemon.
+take_stream <- function(streams) {
+  the$is_own <- TRUE
   part <- the$task[[5L]] + 1L
   if (part <= length(streams)) {
     .GlobalEnv$.Random.seed <- streams[[part]]

@@ -18,8 +18,24 @@ serial_registry <- new.env(parent = emptyenv())
 #' several times is sent once and is identical again on arrival. If it inherits
 #' from several classes of the configuration, the first of these counts, in the
 #' order of the configuration. What counts are external pointers, weak
-#' references and environments with a class attribute; an S4 or reference class
-#' object that contains one of these is not found, and neither is a list.
+#' references and environments with a class attribute, and reference class
+#' objects. A list is not found. An S4 object that contains one of these cannot
+#' be replaced: if its class is in the configuration, sending it is an error.
+#'
+#' @section Pointers that are not registered:
+#' An external pointer of a class that is not in the configuration becomes a null
+#' pointer on the way. If the task then fails, the attribute `unregistered` of its
+#' error says where the pointer was: a character vector of classes to register,
+#' named like `x$fit$ptr`. With `options(crossdock.preflight = "error")` such a
+#' task is an error before anything is sent.
+#'
+#' @section Ready configurations:
+#' `daemons(serial = "auto")`, or `options(crossdock.serial = "auto")` for all
+#' profiles that are not given anything else, covers tables and record batches of
+#' arrow, array streams of nanoarrow, tensors of torch and data frames of polars,
+#' after what is registered.
+#'
+#' @section Failures:
 #'
 #' If `sfunc` fails in this session, so does the call that needed it. If it
 #' fails at a daemon, the task ends in an error that names the class. If `ufunc`
@@ -83,11 +99,14 @@ registered_serial <- function() {
 # A configuration that a user gives as `arg`: made by serial_config(), also by mirai's, which has
 # three elements; or an empty list, for none. Returns it complete.
 serial_check <- function(x, arg = "serial") {
+  if (identical(x, "auto")) {
+    return(auto_serial())
+  }
   if (is.list(x) && length(x) == 0L) {
     return(list())
   }
   if (!is.list(x) || !length(x) %in% 3:4) {
-    stop("`", arg, "` must be made by serial_config(), or an empty list", call. = FALSE)
+    stop("`", arg, "` must be made by serial_config(), or an empty list, or \"auto\"", call. = FALSE)
   }
   tryCatch(
     do.call(serial_config, unname(x), quote = TRUE),

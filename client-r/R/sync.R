@@ -89,7 +89,11 @@ evaluate_sync <- function(what, timeout, everywhere) {
   before <- the$task
   the$task <- list(FALSE, everywhere, NULL, what, 0L)
   snapshot <- take_snapshot()
+  task_environment <- NULL
   on.exit({
+    if (length(what) > 4L && is.environment(task_environment)) {
+      run_finally(what[[5L]], task_environment)
+    }
     if (!everywhere) {
       clean_up(snapshot)
     }
@@ -102,7 +106,7 @@ evaluate_sync <- function(what, timeout, everywhere) {
     withCallingHandlers(
       {
         task_expression <- what[[1L]]
-        task_environment <- task_environment(what)
+        task_environment <- make_environment(what)
         out <- list(eval(task_expression, task_environment, .GlobalEnv))
         .Call(C_rxd_alarm_end, alarm)
         out

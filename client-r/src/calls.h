@@ -51,6 +51,7 @@ SEXP rxd_launch(SEXP group,
                 SEXP owner,
                 SEXP n);
 SEXP rxd_launched(SEXP group);
+SEXP rxd_launched_echo(SEXP group);
 SEXP rxd_launched_stop(SEXP group, SEXP grace);
 
 SEXP rxd_broker_run(SEXP local, SEXP url, SEXP path, SEXP life);
@@ -98,6 +99,7 @@ SEXP rxd_strip_srcref(SEXP expr);
     X(globals_changed, 1)                                                                \
     X(launch, 7)                                                                         \
     X(launched, 1)                                                                       \
+    X(launched_echo, 1)                                                                  \
     X(launched_stop, 2)                                                                  \
     X(broker_run, 4)                                                                     \
     X(host_addresses, 0)                                                                 \

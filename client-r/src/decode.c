@@ -170,7 +170,10 @@ static SEXP restore_object(SEXP name, SEXP data)
     }
     size_t nth = decoder->names++;
     SEXP object = object_at(decoder, (uint32_t)number);
-    if (text[0] != 'e' || TYPEOF(object) == ENVSXP) {
+    if (text[0] == 's' && TYPEOF(object) == S4SXP) {
+        object = Rf_getAttrib(object, Rf_install(".xData")); /* what it is made of */
+    }
+    if (text[0] == 'p' || TYPEOF(object) == ENVSXP) {
         return object;
     }
     decoder->is_misfit = true;

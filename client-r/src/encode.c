@@ -22,7 +22,8 @@ struct encoder {
     PROTECT_INDEX place;
     SEXP name; /* the persistent name that R writes down before it asks for the next */
     uint32_t count;
-    bool is_done;
+    bool is_done, has_codecs;
+    bool has_pointer; /* one that none of the classes covers */
 };
 
 static void raise_if(enum xd_err err)
@@ -30,6 +31,11 @@ static void raise_if(enum xd_err err)
     if (err != XD_OK) {
         rxd_raise(err, NULL, "cannot serialize");
     }
+}
+
+static bool is_client(const struct encoder *encoder)
+{
+    return encoder->side[0] == 'c';
 }
 
 /* ---- the objects met ---- */
@@ -109,23 +115,41 @@ static int64_t number_of(struct encoder *encoder, SEXP object)
     return encoder->count - 1;
 }
 
-/* R asks for each external pointer, weak reference and environment. */
-static SEXP name_object(SEXP object, SEXP data)
+/* A reference class object is met as the environment that it is made of, which has no
+ * class: it is the variable `.self` in there. NULL: this is another environment. */
+static SEXP self_of(SEXP environment)
 {
-    if (!OBJECT(object)) {
-        return R_NilValue;
+    SEXP self = Rf_findVarInFrame(environment, Rf_install(".self"));
+    bool is_self = self != R_UnboundValue && TYPEOF(self) == S4SXP &&
+                   Rf_getAttrib(self, Rf_install(".xData")) == environment;
+    return is_self ? self : NULL;
+}
+
+/* What the classes are asked about, and how the place is marked: an environment, the one
+ * of a reference class object, anything else. NULL: it has no class. */
+static SEXP object_of(SEXP met, char *mark)
+{
+    *mark = TYPEOF(met) == ENVSXP ? 'e' : 'p';
+    if (OBJECT(met)) {
+        return met;
     }
+    *mark = 's';
+    return TYPEOF(met) == ENVSXP ? self_of(met) : NULL;
+}
+
+/* R asks for each external pointer, weak reference and environment. */
+static SEXP name_object(SEXP met, SEXP data)
+{
     struct encoder *encoder = R_ExternalPtrAddr(data);
-    int64_t number = number_of(encoder, object);
+    char mark;
+    SEXP object = encoder->has_codecs ? object_of(met, &mark) : NULL;
+    int64_t number = object == NULL ? -1 : number_of(encoder, object);
     if (number < 0) {
+        encoder->has_pointer |= TYPEOF(met) == EXTPTRSXP;
         return R_NilValue;
     }
     char name[16];
-    (void)snprintf(name,
-                   sizeof name,
-                   "%c%u",
-                   TYPEOF(object) == ENVSXP ? 'e' : 'p',
-                   (unsigned)number);
+    (void)snprintf(name, sizeof name, "%c%u", mark, (unsigned)number);
     SET_STRING_ELT(encoder->name, 0, Rf_mkChar(name));
     return encoder->name;
 }
@@ -147,9 +171,10 @@ static void put_char(R_outpstream_t stream, int byte)
 static void serialize(struct encoder *encoder)
 {
     struct R_outpstream_st stream;
-    bool has_codecs = rxd_config_size(encoder->config) > 0;
+    encoder->has_codecs = rxd_config_size(encoder->config) > 0;
+    bool asks = encoder->has_codecs || is_client(encoder);
     SEXP data = R_NilValue;
-    if (has_codecs) {
+    if (asks) {
         encoder->name = PROTECT(Rf_allocVector(STRSXP, 1));
         data = PROTECT(R_MakeExternalPtr(encoder, R_NilValue, R_NilValue));
     }
@@ -160,10 +185,10 @@ static void serialize(struct encoder *encoder)
                      3,
                      put_char,
                      put_bytes,
-                     has_codecs ? name_object : NULL,
+                     asks ? name_object : NULL,
                      data);
     R_Serialize(encoder->value, &stream);
-    UNPROTECT(has_codecs ? 2 : 0);
+    UNPROTECT(asks ? 2 : 0);
 }
 
 /* ---- the frames of the objects ---- */
@@ -344,6 +369,20 @@ static void add_group(const struct encoder *encoder, int entry, const struct gro
 
 /* ---- all of it ---- */
 
+/* There is a pointer that will be of no use on the other side; where? Kept with the
+ * parcel, for the error that it leads to. */
+static void note_pointers(const struct encoder *encoder)
+{
+    SEXP note = R_NilValue;
+    if (encoder->has_pointer && is_client(encoder)) {
+        SEXP call =
+            PROTECT(Rf_lang3(rxd_own("note_pointers"), encoder->value, encoder->config));
+        note = Rf_eval(call, R_BaseEnv);
+        UNPROTECT(1);
+    }
+    R_SetExternalPtrProtected(encoder->parcel, note);
+}
+
 static SEXP encode(void *data)
 {
     struct encoder *encoder = data;
@@ -352,6 +391,7 @@ static SEXP encode(void *data)
     int size = 0;
     PROTECT_WITH_INDEX(encoder->objects = R_NilValue, &encoder->place);
     serialize(encoder);
+    note_pointers(encoder);
     if (encoder->count > 0) {
         size = rxd_config_size(encoder->config);
         groups = group_objects(encoder, size);

@@ -95,8 +95,9 @@ struct rxd_profile {
     struct rxd_session *session;
     struct xd_list open; /* tasks that are not resolved: rxd_task.link */
     char *name;
-    int closed;     /* 0, or the code that its open tasks got */
-    bool is_direct; /* dispatcher = FALSE */
+    int closed;      /* 0, or the code that its open tasks got */
+    bool is_direct;  /* dispatcher = FALSE */
+    bool is_counted; /* rxd_profile_waiting() is asked, also for tasks that R dropped */
     unsigned refs;
 };
 

@@ -346,6 +346,9 @@ SEXP rxd_profile_close(SEXP pointer, SEXP code)
         if (!rxd_task_is_done(task)) {
             rxd_task_end(task, profile->closed);
         }
+        if (task->is_orphan) {
+            rxd_task_free(task);
+        }
     }
     if (profile->session->client != NULL) { /* tasks that nobody holds any more, too */
         struct xd_client *client = profile->session->client;

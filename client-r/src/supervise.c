@@ -30,6 +30,7 @@ struct slot {
     unsigned line_count; /* all there ever were; the last ones are kept */
     char reason[160];
     uint32_t crashes; /* in a row */
+    bool echoes;      /* what it prints is the session's to print */
 };
 
 static struct {
@@ -62,12 +63,29 @@ static struct slot *slot_at(uint32_t number)
     return number < fleet.slot_room ? &fleet.slots[number] : NULL;
 }
 
+/* R's own output belongs to R's thread; the terminal takes lines from anybody. */
+static void echo(const struct xdw_line *line)
+{
+    int fd = line->stream == XDW_STDERR ? STDERR_FILENO : STDOUT_FILENO;
+    char whole[8192];
+    size_t size = line->size < sizeof whole - 1 ? line->size : sizeof whole - 1;
+    memcpy(whole, line->text, size);
+    if (!line->more) {
+        whole[size++] = '\n';
+    }
+    ssize_t written = write(fd, whole, size);
+    (void)written;
+}
+
 static void on_line(void *context, const struct xdw_line *line)
 {
     (void)context;
     struct slot *slot = slot_at(line->slot);
     if (slot == NULL) {
         return;
+    }
+    if (slot->echoes) {
+        echo(line);
     }
     char *text = slot->lines[slot->line_count++ % LINES_KEPT];
     size_t size = line->size < LINE_SIZE - 1 ? line->size : LINE_SIZE - 1;
@@ -266,6 +284,19 @@ SEXP rxd_launch(SEXP group,
     if (err != XD_OK) {
         rxd_raise(err, &error, "cannot start local daemons");
     }
+    return R_NilValue;
+}
+
+/* The session shows what the daemons of this group print, from now on. */
+SEXP rxd_launched_echo(SEXP group)
+{
+    pthread_mutex_lock(&fleet.lock);
+    for (size_t i = 0; i < fleet.slot_room; i++) {
+        if (fleet.slots[i].group == Rf_asInteger(group)) {
+            fleet.slots[i].echoes = true;
+        }
+    }
+    pthread_mutex_unlock(&fleet.lock);
     return R_NilValue;
 }
 

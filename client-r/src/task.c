@@ -14,8 +14,9 @@
 #define TASK "crossdock_task"
 
 /* A route is what a profile's tasks have in common, made once: list(profile, setup,
- * config). */
-enum { ROUTE_PROFILE, ROUTE_SETUP, ROUTE_CONFIG };
+ * config). A task whose arguments hold what will not work on the other side has one of
+ * its own, with a note of that. */
+enum { ROUTE_PROFILE, ROUTE_SETUP, ROUTE_CONFIG, ROUTE_NOTE, ROUTE_SIZE };
 
 /* ---- life ---- */
 
@@ -48,15 +49,25 @@ void rxd_task_end(struct rxd_task *task, int code)
     }
 }
 
+void rxd_task_free(struct rxd_task *task)
+{
+    xd_list_remove(&task->link);
+    drop_future(task);
+    rxd_profile_unref(task->profile);
+    free(task);
+}
+
 static void task_finalize(SEXP pointer)
 {
     struct rxd_task *task = R_ExternalPtrAddr(pointer);
     R_ClearExternalPtr(pointer);
-    if (task != NULL) {
-        xd_list_remove(&task->link);
-        drop_future(task);
-        rxd_profile_unref(task->profile);
-        free(task);
+    if (task == NULL) {
+        return;
+    }
+    if (task->profile != NULL && task->profile->is_counted && !rxd_task_is_done(task)) {
+        task->is_orphan = true; /* it goes on, and takes its place in the queue */
+    } else {
+        rxd_task_free(task);
     }
 }
 
@@ -208,6 +219,20 @@ static SEXP send_call(SEXP route,
     return out;
 }
 
+static SEXP noted(SEXP route, SEXP note)
+{
+    if (note == R_NilValue) {
+        return route;
+    }
+    SEXP own = PROTECT(Rf_allocVector(VECSXP, ROUTE_SIZE));
+    for (R_xlen_t i = 0; i < ROUTE_NOTE; i++) {
+        SET_VECTOR_ELT(own, i, VECTOR_ELT(route, i));
+    }
+    SET_VECTOR_ELT(own, ROUTE_NOTE, note);
+    UNPROTECT(1);
+    return own;
+}
+
 /* `body`: list(expression, arguments, globals). `timeout`: NULL or milliseconds. `parts`:
  * 0, or of an everywhere-task how many workers there must be; then a list of tasks. */
 SEXP rxd_submit(SEXP route, SEXP body, SEXP timeout, SEXP parts)
@@ -215,8 +240,9 @@ SEXP rxd_submit(SEXP route, SEXP body, SEXP timeout, SEXP parts)
     SEXP parcel = PROTECT(rxd_parcel_new());
     rxd_encode(parcel, body, VECTOR_ELT(route, ROUTE_CONFIG), "client");
     struct xd_call call = {.format = XD_FORMAT_R, .timeout_ms = milliseconds(timeout)};
-    SEXP out = send_call(route, parcel, &call, (uint32_t)Rf_asInteger(parts));
-    UNPROTECT(1);
+    SEXP own = PROTECT(noted(route, R_ExternalPtrProtected(parcel)));
+    SEXP out = send_call(own, parcel, &call, (uint32_t)Rf_asInteger(parts));
+    UNPROTECT(2);
     return out;
 }
 
@@ -319,8 +345,16 @@ static SEXP future_value(const struct rxd_task *task, SEXP config)
 static SEXP decode_task(void *pointer)
 {
     struct rxd_task *task = R_ExternalPtrAddr(pointer);
-    SEXP config = VECTOR_ELT(R_ExternalPtrProtected(pointer), ROUTE_CONFIG);
-    return task->code != 0 ? rxd_error_value(task->code) : future_value(task, config);
+    SEXP route = R_ExternalPtrProtected(pointer);
+    if (task->code != 0) {
+        return rxd_error_value(task->code);
+    }
+    SEXP value = PROTECT(future_value(task, VECTOR_ELT(route, ROUTE_CONFIG)));
+    if (Rf_xlength(route) == ROUTE_SIZE && Rf_inherits(value, "miraiError")) {
+        Rf_setAttrib(value, Rf_install("unregistered"), VECTOR_ELT(route, ROUTE_NOTE));
+    }
+    UNPROTECT(1);
+    return value;
 }
 
 static void decode_over(void *task)
@@ -387,12 +421,17 @@ SEXP rxd_profile_waiting(SEXP pointer, SEXP queued)
 {
     struct rxd_profile *profile = rxd_profile_open(pointer);
     double left = Rf_asReal(queued), bytes = 0;
-    for (struct xd_list *link = profile->open.prev; link != &profile->open && left > 0;
-         link = link->prev) {
-        const struct rxd_task *task = XD_ITEM(link, struct rxd_task, link);
+    profile->is_counted = true;
+    struct xd_list *before;
+    for (struct xd_list *link = profile->open.prev; link != &profile->open;
+         link = before) {
+        struct rxd_task *task = XD_ITEM(link, struct rxd_task, link);
+        before = link->prev;
         if (!rxd_task_is_done(task)) {
-            bytes += (double)task->bytes;
+            bytes += left > 0 ? (double)task->bytes : 0;
             left--;
+        } else if (task->is_orphan) {
+            rxd_task_free(task);
         }
     }
     return Rf_ScalarReal(bytes);

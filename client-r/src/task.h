@@ -15,6 +15,7 @@ struct rxd_task {
     int code;       /* not 0: resolved with this errorValue, whatever the broker says */
     uint64_t bytes; /* that it took to the broker */
     bool is_decoding;
+    bool is_orphan; /* no R object holds it; it is in the list only to be counted */
 };
 
 /* Is there an outcome? NULL counts as done. */
@@ -22,6 +23,9 @@ bool rxd_task_is_done(const struct rxd_task *task);
 
 /* The task of a pointer that a task object holds; NULL: it has its value already. */
 struct rxd_task *rxd_task_of_pointer(SEXP pointer);
+
+/* Let go of it and its future. */
+void rxd_task_free(struct rxd_task *task);
 
 /* Resolve with that code now; the task itself is cancelled. */
 void rxd_task_end(struct rxd_task *task, int code);

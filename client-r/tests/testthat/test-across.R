@@ -33,7 +33,7 @@ test_that("a session listens on tcp, its broker is a child; daemons come by the 
   x <- as.raw(seq_len(3e7) %% 251L)
   expect_identical(mirai(rev(x), x = x)[], rev(x))
   expect_identical(mirai_map(1:100, function(i) i)[.flat], 1:100)
-  expect_named(status(), c("connections", "daemons", "mirai"))
+  expect_named(status(), c("connections", "daemons", "mirai", "memory"))
 })
 
 test_that("daemons(0) ends broker and daemons", {

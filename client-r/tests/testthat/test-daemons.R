@@ -22,7 +22,7 @@ test_that("wrong arguments are told in mirai's words, in the name of daemons()",
   told(daemons(-1), "the number of daemons must be zero or greater")
   told(daemons(url = 1), "`url` must be of type character, not double")
   told(daemons(1, dispatcher = NA), "`dispatcher` must be TRUE or FALSE")
-  told(daemons(1, sync = TRUE), "`sync` is not available in this version of crossdock")
+  told(daemons(1, sync = NA), "`sync` must be TRUE or FALSE")
   expect_error(daemons(1, serial = 5), "serial_config()", fixed = TRUE)
   expect_error(daemon("URL"), "address", class = "crossdock_error")
   expect_false(daemons_set())

@@ -70,7 +70,9 @@ test_that("the state of the random numbers is kept between tasks", {
     runif(1)
   }, .compute = "random")[]
   second <- mirai(runif(1), .compute = "random")[]
-  set.seed(1)
+  kinds <- RNGkind()
+  at_end(do.call(RNGkind, as.list(kinds)))
+  set.seed(1, "L'Ecuyer-CMRG") # the generator of all daemons
   expect_identical(c(first, second), runif(2))
 })
 
@@ -90,6 +92,40 @@ test_that("a daemon that comes later has not seen it; .min waits for it", {
   launch_local(1)
   expect_identical(sum(m[.flat]), 2L)
   expect_identical(connections(), 3L)
+})
+
+test_that("with .persist, daemons that join later are set up, too, once each", {
+  use_daemons(2, .compute = "persist")
+  values <- everywhere(
+    {
+      runs <<- get0("runs", ifnotfound = 0) + 1
+      "set up"
+    },
+    sent = 5, .persist = TRUE, .compute = "persist"
+  )[]
+  expect_identical(values, list("set up", "set up"))
+  launch_local(1, .compute = "persist")
+  expect_true(eventually(connections("persist") == 3L))
+  for (i in 1:2) {
+    expect_identical(everywhere(c(runs, sent), .compute = "persist")[], rep(list(c(1, 5)), 3))
+  }
+  mirai(tools::pskill(Sys.getpid(), tools::SIGKILL), .compute = "persist")[]
+  expect_true(eventually(connections("persist") == 3L)) # the one that took its place
+  expect_identical(everywhere(c(runs, sent), .compute = "persist")[], rep(list(c(1, 5)), 3))
+  failed <- everywhere(stop("no setup"), .persist = TRUE, .compute = "persist")[]
+  expect_identical(vapply(failed, as.character, ""), rep("Error: no setup", 3))
+  expect_identical(mirai(sent, .compute = "persist")[], 5)
+})
+
+test_that("a persistent setup uses the serial configuration, and a later one goes along", {
+  config <- portable_tensors()
+  use_daemons(1, .compute = "persist", serial = config)
+  standins <- portable_standins()
+  everywhere(kept <<- tensor_value(x), x = standins$tensor(3), tensor_value = standins$tensor_value,
+    .persist = TRUE, .compute = "persist")
+  launch_local(1, .compute = "persist")
+  expect_true(eventually(connections("persist") == 2L))
+  expect_identical(everywhere(kept, .compute = "persist")[], list(3, 3))
 })
 
 daemons(0)
