@@ -32,6 +32,9 @@
 #' @export
 make_cluster <- function(n, url = NULL, remote = NULL, ...) {
   url <- check_url(url, "url")
+  if (is.null(url)) {
+    n # the usual error where it is missing
+  }
   if (!is.null(remote)) {
     check_remote(remote)
   }

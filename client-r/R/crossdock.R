@@ -27,6 +27,7 @@ the$setups <- 0L # of everywhere(.persist = TRUE), numbered
 the$persistent <- new.env(parent = emptyenv()) # on a daemon: what these gave, by id
 the$has_new_setup <- FALSE # on a daemon: one has just run
 the$has_later <- FALSE # on a daemon: package later was loaded by a task
+the$is_ending <- FALSE # on a daemon: daemons(NULL) was called
 the$is_own <- FALSE # on a daemon: the task was the package's, and does not count
 the$task <- NULL # being evaluated here, if this process is a daemon
 

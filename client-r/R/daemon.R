@@ -10,8 +10,9 @@
 #' @param ... ignored.
 #' @param asyncdial `FALSE`: an error when the broker cannot be reached; `TRUE`: try again
 #'   every second.
-#' @param autoexit as in mirai; without effect in this version: a daemon ends with its
-#'   broker.
+#' @param autoexit `FALSE`: when the broker goes, go on and try to reach one at the same address;
+#'   `daemons(NULL)` ends such a daemon. Else it ends with its broker, which interrupts a task
+#'   that it evaluates.
 #' @param output `FALSE`: what tasks print goes nowhere. `TRUE`: to the terminal; of a local
 #'   daemon, to that of its session. What a supervised daemon prints is kept as its log, either
 #'   way.
@@ -64,7 +65,13 @@ daemon <- function(
     on.exit(unmute(), add = TRUE)
   }
   limits <- list(idle = idletime / 1000, wall = walltime / 1000, tasks = maxtasks)
-  code <- serve_tasks(worker, limits, isTRUE(as.logical(cleanup)))
+  cleanup <- isTRUE(as.logical(cleanup))
+  code <- serve_tasks(worker, limits, cleanup)
+  while (code == exit_lost && isFALSE(autoexit) && !supervised) {
+    .Call(C_rxd_worker_close, worker)
+    worker <- connect_daemon(address, profile, tlscert, TRUE, supervised)
+    code <- serve_tasks(worker, limits, cleanup)
+  }
   if (supervised && code == exit_lost) {
     .Call(C_rxd_worker_close, worker)
     quit(save = "no", status = 69L) # not final: a supervisor starts it again
@@ -153,6 +160,10 @@ serve_on <- function(worker, limits, cleanup, state) {
       if (cleanup) { # what everywhere() made stays
         state$snapshot <- if (task[[2L]]) take_snapshot() else clean_up(state$snapshot)
       }
+      if (the$is_ending) {
+        the$is_ending <- FALSE
+        return(0L)
+      }
       state$done <- state$done + !the$is_own
       the$is_own <- FALSE
       the$has_later <- the$has_later || isNamespaceLoaded("later")
@@ -182,6 +193,9 @@ run_callbacks <- function(wait) {
   )
   if (later::loop_empty()) wait else min(wait, ceiling(1000 * max(later::next_op_secs(), 0)))
 }
+
+# What daemons(NULL) has every daemon do.
+end_daemon <- function() the$is_ending <- TRUE
 
 # ---- one task: list(is_call, is_everywhere, config, what, part) ----
 

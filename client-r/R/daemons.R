@@ -3,8 +3,10 @@
 #   daemons), dispatcher, args (of daemon(), as text), serial (what the user gave:
 #   NULL means whatever register_serial() knows), config (in force), route (see C's task.c),
 #   n, seed, seeded, stream, daemon_stream (random numbers, see random.R), memory, peak (bytes,
-#   see budget.R), persist (setups, see everywhere.R), has_s4 (classes in config), place (its name with the broker), url (as others dial it), local (as local daemons do),
-#   ports (of a broker of ours on tcp), tlscert (the public key of one on tcp, where known).
+#   see budget.R), persist (setups, see everywhere.R), has_s4 (classes in config), place (its
+#   name with the broker), url (as others dial it), local (as local daemons do), ports (of a
+#   broker of ours on tcp), tlscert (the public key of one on tcp, where known). One without
+#   daemons has `sync`, see sync.R, and few of these.
 
 #' Set daemons up, or end them
 #'
@@ -39,7 +41,8 @@
 #' variable `CROSSDOCK_SERVER_KEY`, and a key of their own that the broker admits, in
 #' `user.key` or the file that `CROSSDOCK_KEY_FILE` names. See [launch_remote()].
 #'
-#' @param n number of local daemons; 0 or `NULL` to end them. With `remote`: how many daemons
+#' @param n number of local daemons; 0 to end them, `NULL` to end also those of this profile
+#'   that were started elsewhere with `autoexit = FALSE`. With `remote`: how many daemons
 #'   are launched, see [launch_remote()].
 #' @param url an address to listen on instead: `"tcp://host:port"`, of which `host_url()` and
 #'   `local_url(tcp = TRUE)` make some (port 0: one that is free), `"ipc:///path"`, or
@@ -63,6 +66,7 @@
 #'   address in the environment variable `CROSSDOCK_URL`, else the default address of this user.
 #' @param tlscert the public key of that broker, where it listens on tcp and is not of this
 #'   user: 64 hexadecimal digits, or 40 characters of Z85.
+#' @param .wait `FALSE`: return at once; tasks wait until daemons are there.
 #' @param .compute name of the profile; `NULL`: the current one, usually `"default"`.
 #' @return `TRUE` (set up) or `FALSE` (ended), invisibly, of class `miraiDaemons`.
 #' @seealso [status()], [launch_local()], [launch_remote()], [daemon()]
@@ -94,9 +98,11 @@ daemons <- function(
   pass = NULL,
   broker = NULL,
   tlscert = NULL,
+  .wait = TRUE,
   .compute = NULL
 ) {
   name <- profile_name(.compute)
+  check_flag(.wait, ".wait")
   check_flag(sync, "sync")
   seed <- check_seed(seed)
   memory <- check_memory(memory)
@@ -107,6 +113,9 @@ daemons <- function(
     }
     n <- if (is.null(remote)) 0L else 1L
   } else if (is.null(n) || identical(as.double(check_count(n)), 0) && is.null(c(url, broker))) {
+    if (is.null(n)) {
+      end_daemons(the$profiles[[name]])
+    }
     reset_profile(name)
     return(invisible(daemons_value(FALSE, name)))
   }
@@ -139,8 +148,12 @@ daemons <- function(
   if (!is.null(remote)) {
     launch_remote(n, remote, .compute = name)
   } else if (n > 0 && is.null(url)) { # who listens waits for others
-    start_local(profile, as.integer(n))
-    if (is.null(broker)) { # others have daemons of theirs there
+    if (.wait) {
+      start_local(profile, as.integer(n))
+    } else {
+      launch_each(profile, as.integer(n), args)
+    }
+    if (.wait && is.null(broker)) { # others have daemons of theirs there
       give_streams(profile, as.integer(n))
     }
   }
@@ -277,6 +290,14 @@ reset_profile <- function(name) {
   stop_local(profile$group)
   close_session(profile$address)
   .Call(C_rxd_session_trim)
+}
+
+# Those that would outlive the profile, too.
+end_daemons <- function(profile) {
+  if (!is.null(profile) && !is_sync(profile) && profile_is_up(profile)) {
+    body <- task_body(package_call("end_daemon", NULL), list(), NULL)
+    profile$last <- .Call(C_rxd_submit, current_route(profile), body, NULL, 1L)
+  }
 }
 
 # `everywhere(tear_down()); daemons(0)` shall tear down: daemons that are idle get a moment.

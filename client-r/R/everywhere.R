@@ -57,7 +57,8 @@ everywhere <- function(
 
 # A call of a function of ours on a daemon, with an argument that the task has.
 package_call <- function(name, argument = "id") {
-  as.call(list(call(":::", as.name("crossdock"), as.name(name)), as.name(argument)))
+  function_call <- call(":::", as.name("crossdock"), as.name(name))
+  as.call(c(function_call, if (!is.null(argument)) as.name(argument)))
 }
 
 # ---- setup that stays: it travels with the serial configuration, see new_route() ----

@@ -20,10 +20,15 @@ launch_local <- function(n = 1L, ..., .compute = NULL) {
   profile <- get_profile(.compute)
   check_not_sync(profile)
   args <- if (...length()) daemon_args(...) else profile$args
-  for (stream in daemon_streams(profile, as.integer(check_count(n)))) {
+  launch_each(profile, as.integer(check_count(n)), args)
+  invisible(n)
+}
+
+# With a stream of random numbers for each.
+launch_each <- function(profile, n, args) {
+  for (stream in daemon_streams(profile, n)) {
     launch(profile, 1L, add_args(args, stream_argument(stream)))
   }
-  invisible(n)
 }
 
 # Only logical and numeric ones go to daemon(), as text.

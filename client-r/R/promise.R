@@ -107,8 +107,9 @@ value_condition <- function(value) {
   if (is.null(fields$message)) {
     fields$message <- as.character(value)
   }
+  own <- setdiff(classes, c("simpleError", "error", "condition"))
   structure(
-    class = unique(c(setdiff(classes, c("error", "condition")), "simpleError", "error", "condition")),
+    class = c(own, "simpleError", "error", "condition"),
     c(fields["message"], list(call = fields$call), fields[!names(fields) %in% c("message", "call")])
   )
 }

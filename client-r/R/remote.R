@@ -26,8 +26,9 @@
 #'
 #' `remote_config()` is for everything else. `http_config()` is not in this version.
 #'
-#' @param n how many daemons; or a cluster made by [make_cluster()], or one of its nodes. With `ssh_config()` of several hosts: 1, which means one on each
-#'   host, or as many as there are hosts.
+#' @param n how many daemons; or a cluster made by [make_cluster()], or one of its nodes. With
+#'   `ssh_config()` of several hosts: 1, which means one on each host, or as many as there are
+#'   hosts.
 #' @param remote made by one of the functions here.
 #' @param ... arguments for [daemon()], instead of those given to [daemons()]. Of
 #'   `http_config()`: ignored.

@@ -106,7 +106,8 @@ serial_check <- function(x, arg = "serial") {
     return(list())
   }
   if (!is.list(x) || !length(x) %in% 3:4) {
-    stop("`", arg, "` must be made by serial_config(), or an empty list, or \"auto\"", call. = FALSE)
+    text <- "` must be made by serial_config(), or an empty list, or \"auto\""
+    stop("`", arg, text, call. = FALSE)
   }
   tryCatch(
     do.call(serial_config, unname(x), quote = TRUE),

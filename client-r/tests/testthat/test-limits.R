@@ -76,3 +76,23 @@ test_that("limits given to daemons() hold for its daemons, and are not crashes",
   expect_true(eventually(connections() == 0L))
   expect_identical(info()[["cumulative"]], 2L)
 })
+
+test_that("with autoexit = FALSE a daemon waits for the next session's broker", {
+  url <- local_url()
+  daemons(url = url)
+  daemon <- start_r(bquote(cat("code", daemon(.(url), autoexit = FALSE), "\n")))
+  pid <- mirai(Sys.getpid())[]
+  daemons(0)
+  use_daemons(url = url)
+  expect_identical(mirai(Sys.getpid())[], pid)
+  daemons(NULL)
+  expect_true(eventually(says(daemon, "code 0")))
+})
+
+test_that("with .wait = FALSE tasks wait for the daemons instead", {
+  use_daemons(1, .wait = FALSE)
+  expect_identical(connections(), 0L)
+  expect_identical(mirai("on")[], "on")
+  expect_identical(connections(), 1L)
+  expect_error(daemons(1, .wait = NA), "`.wait` must be TRUE or FALSE")
+})

@@ -61,7 +61,10 @@ test_that("an S4 object that cannot be replaced is an error naming its class", {
   at_end(methods::removeClass("crossdock_s4", where = globalenv()))
   use_daemons(1, .compute = "s4", serial = serial_config("crossdock_s4", identity, identity))
   object <- methods::new("crossdock_s4", env = new.env())
-  expect_error(mirai(1, x = list(o = object), .compute = "s4"), "`x$o` is an S4 object", fixed = TRUE)
+  expect_error(
+    mirai(1, x = list(o = object), .compute = "s4"),
+    "`x$o` is an S4 object of the registered class <crossdock_s4>", fixed = TRUE
+  )
   expect_identical(mirai(1, .compute = "s4")[], 1)
 })
 
