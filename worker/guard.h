@@ -19,7 +19,8 @@ enum xd_err xdw_guard_start(struct xd_error *error) XD_MUST_USE;
  * so a signal from now on is only noted, and xdw_guard_is_stopping() says so. */
 void xdw_guard_connecting(void);
 
-/* A signal wakes the session as well, once. NULL before the session is left: a signal then changes nothing. */
+/* A signal wakes the session as well, once. NULL before the session is left: a signal
+ * then changes nothing. */
 void xdw_guard_set(struct xd_worker *worker);
 
 bool xdw_guard_is_stopping(void);

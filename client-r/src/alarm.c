@@ -7,7 +7,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/thread.h"
 #include "calls.h"
 
 extern int R_interrupts_pending;
@@ -94,10 +93,9 @@ SEXP rxd_alarm(SEXP timeout)
             rxd_raise(XD_ERR_NOMEM, NULL, NULL);
         }
         start(alarm, Rf_asInteger(timeout));
-        enum xd_err err = xd_thread_start(&alarm->thread, run, alarm);
-        if (err != XD_OK) {
+        if (!rxd_thread_start(&alarm->thread, run, alarm)) {
             free(alarm);
-            rxd_raise(err, NULL, NULL);
+            rxd_raise(XD_ERR_SYSTEM, NULL, "no thread for a time limit");
         }
         R_SetExternalPtrAddr(pointer, alarm);
     }
