@@ -7,34 +7,21 @@
 #include "base/alloc.h"
 #include "io/agents.h"
 #include "io/outbound.h"
-#include "io/server.h"
+#include "stage.h"
 
-/* A server of which only what agents need is there: sessions over links, whose other
- * sides are read here. */
-static struct xdb_server server;
-static struct xdb_embed *links[8];
-static size_t link_count;
 static struct xdb_right right = {.principal = "uid=1"}, other = {.principal = "key=x"};
 
 static void begin(void)
 {
-    memset(&server, 0, sizeof server);
-    xdb_conns_init(&server.conns, 1);
-    xdb_agents_init(&server.agents);
-    server.now = 1000 * XD_S;
-    cr_assert(xdb_embeds_new(&server.embeds) == XD_OK);
+    stage_begin();
+    xdb_agents_init(&stage.agents);
+    stage.now = 1000 * XD_S;
 }
 
 static void end(void)
 {
-    xdb_agents_fini(&server.agents);
-    xdb_conns_fini(&server.conns);
-    for (size_t i = 0; i < link_count; i++) {
-        links[i]->link.close(&links[i]->link);
-        xdb_embed_drop(links[i]);
-    }
-    xdb_embeds_free(server.embeds);
-    xd_free(server.failed);
+    xdb_agents_fini(&stage.agents);
+    stage_end();
 }
 
 TestSuite(agents, .init = begin, .fini = end);
@@ -48,17 +35,7 @@ static struct xd_bytes *words(const char *text)
 
 static struct xdb_peer *join(enum xd_role role, const char *name)
 {
-    struct xdb_peer *peer;
-    struct xdb_conn *conn;
-    struct xdb_embed *embed;
-    struct xd_route none = {0};
-    cr_assert(xdb_embed_new(server.embeds, &embed) == XD_OK);
-    links[link_count++] = embed;
-    cr_assert(xdb_peer_add(&server.conns, role, &peer) == XD_OK);
-    cr_assert(xdb_conn_add(&server.conns, XDB_SOCKET_CLIENTS, none, embed, &conn) ==
-              XD_OK);
-    embed->conns[XD_LANE_CONTROL] = conn;
-    xdb_peer_attach(&server.conns, peer, XD_LANE_CONTROL, conn);
+    struct xdb_peer *peer = stage_join(role);
     peer->right = &right;
     peer->facts.name = words(name);
     return peer;
@@ -67,24 +44,16 @@ static struct xdb_peer *join(enum xd_role role, const char *name)
 static void leave(struct xdb_peer *peer)
 {
     struct xd_session_id session = peer->session;
-    xdb_peer_free(&server.conns, peer);
-    xdb_agents_session_gone(&server, session);
+    xdb_peer_free(&stage.conns, peer);
+    xdb_agents_session_gone(&stage, session);
 }
 
 /* The next ADMIN message to that session; false: nothing. */
 static bool hear(const struct xdb_peer *peer, struct xd_msg *msg)
 {
-    struct xd_link *link = &peer->lanes[XD_LANE_CONTROL]->embed->link;
-    struct xd_bytes *frames[16];
-    size_t count;
-    xdb_outbound_flush(&server);
-    if (link->recv(link, XD_LANE_CONTROL, frames, 16, &count) != XD_OK) {
+    xdb_outbound_flush(&stage);
+    if (!stage_hear(peer, msg)) {
         return false;
-    }
-    memset(msg, 0, sizeof *msg);
-    cr_assert(xd_msg_unpack(frames, count, msg, NULL) == XD_OK);
-    for (size_t i = 0; i < count; i++) {
-        xd_bytes_unref(frames[i]);
     }
     cr_assert_eq(msg->kind, XD_KIND_ADMIN);
     return true;
@@ -106,7 +75,7 @@ static enum xd_err ask(struct xdb_peer *asker, const char *which, uint64_t ticke
                                       .ticket = ticket,
                                       .args = args,
                                       .arg_count = 3};
-    enum xd_err err = xdb_agents_ask(&server, asker, &question, &why);
+    enum xd_err err = xdb_agents_ask(&stage, asker, &question, &why);
     cr_assert((err == XD_OK) == (why[0] == '\0'));
     xd_bytes_unref(verb);
     for (int i = 0; i < 3; i++) {
@@ -131,7 +100,7 @@ static void answer(const struct xdb_peer *agent, uint64_t ticket, const char *te
 {
     struct xd_bytes *bytes = words(text);
     const struct xd_admin said = {.ticket = ticket, .answer = true, .text = bytes};
-    xdb_agents_answer(&server, agent, &said);
+    xdb_agents_answer(&stage, agent, &said);
     xd_bytes_unref(bytes);
 }
 
@@ -161,7 +130,7 @@ Test(agents, a_question_goes_there_and_its_answer_back)
     cr_assert_eq(ask(asker, session, 42), XD_OK);
     answer(agent, expect_question(agent), "done again");
     expect_answer(asker, 42, XD_OK, "done again");
-    cr_assert_eq(server.agents.count, 0);
+    cr_assert_eq(stage.agents.count, 0);
 }
 
 Test(agents, whom_it_is_about_must_be_clear)
@@ -180,7 +149,7 @@ Test(agents, whom_it_is_about_must_be_clear)
     cr_assert_eq(ask(asker, session, 1), XD_ERR_NOT_FOUND, "a client is no agent");
     snprintf(session, sizeof session, "%llu", (unsigned long long)one->session.n);
     cr_assert_eq(ask(asker, session, 1), XD_OK);
-    cr_assert_eq(server.agents.count, 1);
+    cr_assert_eq(stage.agents.count, 1);
 }
 
 Test(agents, what_nobody_asked_of_this_agent_goes_nowhere)
@@ -209,7 +178,7 @@ Test(agents, an_agent_that_goes_answers_gone)
     leave(agent);
     expect_answer(asker, 5, XD_ERR_GONE, "the agent is gone");
     expect_answer(asker, 6, XD_ERR_GONE, "the agent is gone");
-    cr_assert_eq(server.agents.count, 0);
+    cr_assert_eq(stage.agents.count, 0);
 }
 
 Test(agents, who_asked_and_went_is_forgotten)
@@ -219,7 +188,7 @@ Test(agents, who_asked_and_went_is_forgotten)
     cr_assert_eq(ask(asker, "node7", 5), XD_OK);
     uint64_t ticket = expect_question(agent);
     leave(asker);
-    cr_assert_eq(server.agents.count, 0);
+    cr_assert_eq(stage.agents.count, 0);
     answer(agent, ticket, "late");
 }
 
@@ -227,21 +196,21 @@ Test(agents, silence_ends_after_ten_seconds)
 {
     struct xdb_peer *asker = join(XD_ROLE_CLIENT, "desk");
     struct xdb_peer *agent = join(XD_ROLE_AGENT, "node7");
-    cr_assert_eq(xdb_agents_deadline(&server), XD_NEVER);
+    cr_assert_eq(xdb_agents_deadline(&stage), XD_NEVER);
     cr_assert_eq(ask(asker, "node7", 5), XD_OK);
     uint64_t ticket = expect_question(agent);
-    server.now += XD_S;
+    stage.now += XD_S;
     cr_assert_eq(ask(asker, "node7", 6), XD_OK);
-    server.now += 9 * XD_S - 1;
-    xdb_agents_expire(&server);
+    stage.now += 9 * XD_S - 1;
+    xdb_agents_expire(&stage);
     expect_nothing(asker);
-    cr_assert_eq(xdb_agents_deadline(&server), server.now + 1);
-    server.now += 1;
-    xdb_agents_expire(&server);
+    cr_assert_eq(xdb_agents_deadline(&stage), stage.now + 1);
+    stage.now += 1;
+    xdb_agents_expire(&stage);
     expect_answer(asker, 5, XD_ERR_TIMEOUT, "the agent did not answer in time");
     answer(agent, ticket, "late");
     expect_nothing(asker);
-    cr_assert_eq(server.agents.count, 1);
+    cr_assert_eq(stage.agents.count, 1);
 }
 
 Test(agents, open_questions_are_bounded)
@@ -260,14 +229,14 @@ Test(agents, only_an_agent_of_the_same_user_has_a_worker)
 {
     struct xdb_peer *agent = join(XD_ROLE_AGENT, "node7");
     struct xdb_peer *worker = join(XD_ROLE_WORKER, "node7");
-    cr_assert_eq(xdb_agents_of(&server, worker).n, 0);
+    cr_assert_eq(xdb_agents_of(&stage, worker).n, 0);
     worker->facts.agent = 77;
-    cr_assert_eq(xdb_agents_of(&server, worker).n, 0);
+    cr_assert_eq(xdb_agents_of(&stage, worker).n, 0);
     agent->facts.agent = 77;
-    cr_assert_eq(xdb_agents_of(&server, worker).n, agent->session.n);
+    cr_assert_eq(xdb_agents_of(&stage, worker).n, agent->session.n);
     agent->right = &other;
-    cr_assert_eq(xdb_agents_of(&server, worker).n, 0);
-    cr_assert_eq(xdb_agents_count(&server), 1);
+    cr_assert_eq(xdb_agents_of(&stage, worker).n, 0);
+    cr_assert_eq(xdb_agents_count(&stage), 1);
 }
 
 Test(agents, failed_allocations_change_nothing)
@@ -278,9 +247,9 @@ Test(agents, failed_allocations_change_nothing)
     struct xd_bytes *args[] = {words("node7"), words("kill"), words("3")};
     const struct xd_admin question = {.verb = args[1], .args = args, .arg_count = 3};
     xd_alloc_fail_at(1);
-    cr_assert_eq(xdb_agents_ask(&server, asker, &question, &why), XD_ERR_NOMEM);
+    cr_assert_eq(xdb_agents_ask(&stage, asker, &question, &why), XD_ERR_NOMEM);
     xd_alloc_fail_at(0);
-    cr_assert_eq(server.agents.count, 0);
+    cr_assert_eq(stage.agents.count, 0);
     expect_nothing(agent);
     for (int i = 0; i < 3; i++) {
         xd_bytes_unref(args[i]);
