@@ -46,7 +46,8 @@
 #'   are launched, see [launch_remote()].
 #' @param url an address to listen on instead: `"tcp://host:port"`, of which `host_url()` and
 #'   `local_url(tcp = TRUE)` make some (port 0: one that is free), `"ipc:///path"`, or
-#'   one made by [local_url()]. `tls+tcp://` is another spelling of `tcp://`.
+#'   one made by [local_url()]. `tls+tcp://` is another spelling of `tcp://`;
+#'   `abstract://name` is a socket of that name which only this user can reach.
 #' @param remote how to launch daemons on other hosts at once: made by [ssh_config()],
 #'   [cluster_config()] or [remote_config()].
 #' @param sync `TRUE`: no daemons; tasks are evaluated in this process when they are made, for

@@ -17,7 +17,8 @@
 #define IPC "ipc://"
 #define IPC_LENGTH (sizeof IPC - 1)
 #define TCP "tcp://"
-#define TLS "tls+" /* another spelling of ours: tcp is always encrypted */
+#define ABSTRACT "abstract://" /* a socket beside the default one, by its name */
+#define TLS "tls+"             /* another spelling of ours: tcp is always encrypted */
 #define DIGITS "0123456789"
 #define HEX_DIGITS DIGITS "abcdefABCDEF"
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -25,6 +26,7 @@
 
 /* A unix socket's path has 107 bytes on Linux; the longest of our endpoints must fit. */
 #define SOCKET_PATH_MAX (sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1)
+#define NAME_MAX_BYTES 64u
 #define PATH_MAX_BYTES (SOCKET_PATH_MAX - (sizeof LONGEST_SUFFIX - 1))
 
 static enum xd_err fail(struct xd_error *error,
@@ -65,6 +67,58 @@ static enum xd_err check_path(const char *address, struct xd_error *error)
                     "the path is too long for a socket");
     }
     return XD_OK;
+}
+
+/* The directory part of the default address. Environment variables of a set-uid program
+ * are not believed. */
+static int default_directory(char *out, size_t room)
+{
+    const char *runtime = secure_getenv("XDG_RUNTIME_DIR");
+    if (runtime && runtime[0] == '/') {
+        return snprintf(out, room, "%s/crossdock", runtime);
+    }
+    if (geteuid() == 0) {
+        return snprintf(out, room, "/run/crossdock");
+    }
+    const char *temporary = secure_getenv("TMPDIR");
+    if (!temporary || temporary[0] != '/') {
+        temporary = "/tmp";
+    }
+    return snprintf(out, room, "%s/crossdock-%lu", temporary, (unsigned long)geteuid());
+}
+
+/* "ipc://" and a name in the directory of the default address. `out` has
+ * XD_ADDRESS_MAX_BYTES. */
+static enum xd_err beside_default(const char *name, char *out, struct xd_error *error)
+{
+    char directory[XD_ADDRESS_MAX_BYTES];
+    int length = default_directory(directory, sizeof directory);
+    if (length >= 0 && (size_t)length < sizeof directory) {
+        length = snprintf(out, XD_ADDRESS_MAX_BYTES, IPC "%s/%s", directory, name);
+    }
+    if (length < 0 || (size_t)length >= XD_ADDRESS_MAX_BYTES) {
+        return xd_fail(error,
+                       XD_ERR_TOO_LARGE,
+                       "the runtime directory's path is too long");
+    }
+    return check_path(out, error);
+}
+
+static enum xd_err plain_of_abstract(const char *address,
+                                     char *out,
+                                     struct xd_error *error)
+{
+    const char *name = address + sizeof ABSTRACT - 1;
+    size_t size = strlen(name);
+    if (size == 0 || size > NAME_MAX_BYTES || name[0] == '.' ||
+        strspn(name, LETTERS DIGITS "._-") < size) {
+        return fail(error,
+                    XD_ERR_INVALID,
+                    address,
+                    "abstract wants a name of at most 64 letters, digits, dots, dashes "
+                    "and underscores");
+    }
+    return beside_default(name, out, error);
 }
 
 /* Behind the scheme of a tcp address in either spelling; NULL: not tcp. */
@@ -139,6 +193,10 @@ enum xd_err xd_address_check(const char *address, struct xd_error *error)
     if (after_tcp(address)) {
         return check_tcp(address, error);
     }
+    if (starts_with(address, ABSTRACT)) {
+        char plain[XD_ADDRESS_MAX_BYTES];
+        return plain_of_abstract(address, plain, error);
+    }
     if (starts_with(address, "ws://") || starts_with(address, "wss://")) {
         return fail(error,
                     XD_ERR_UNSUPPORTED,
@@ -153,6 +211,14 @@ enum xd_err xd_address_check(const char *address, struct xd_error *error)
 
 enum xd_err xd_address_plain(const char *address, char *out, struct xd_error *error)
 {
+    if (starts_with(address, ABSTRACT)) {
+        char plain[XD_ADDRESS_MAX_BYTES];
+        enum xd_err err = plain_of_abstract(address, plain, error);
+        if (!err) {
+            memcpy(out, plain, strlen(plain) + 1);
+        }
+        return err;
+    }
     enum xd_err err = xd_address_check(address, error);
     if (!err) {
         const char *plain = address + (starts_with(address, TLS) ? sizeof TLS - 1 : 0);
@@ -195,42 +261,12 @@ enum xd_err xd_address_with_port(const char *address,
     return XD_OK;
 }
 
-/* The directory part of the default address. Environment variables of a set-uid program
- * are not believed. */
-static int default_directory(char *out, size_t room)
-{
-    const char *runtime = secure_getenv("XDG_RUNTIME_DIR");
-    if (runtime && runtime[0] == '/') {
-        return snprintf(out, room, "%s/crossdock", runtime);
-    }
-    if (geteuid() == 0) {
-        return snprintf(out, room, "/run/crossdock");
-    }
-    const char *temporary = secure_getenv("TMPDIR");
-    if (!temporary || temporary[0] != '/') {
-        temporary = "/tmp";
-    }
-    return snprintf(out, room, "%s/crossdock-%lu", temporary, (unsigned long)geteuid());
-}
-
 enum xd_err xd_address_default(char *out, struct xd_error *error)
 {
-    char directory[XD_ADDRESS_MAX_BYTES], address[XD_ADDRESS_MAX_BYTES];
-    int length = default_directory(directory, sizeof directory);
-    if (length < 0 || (size_t)length >= sizeof directory) {
-        return xd_fail(error,
-                       XD_ERR_TOO_LARGE,
-                       "the runtime directory's path is too long");
-    }
-    length = snprintf(address, sizeof address, IPC "%s/broker", directory);
-    if (length < 0 || (size_t)length >= sizeof address) {
-        return xd_fail(error,
-                       XD_ERR_TOO_LARGE,
-                       "the runtime directory's path is too long");
-    }
-    enum xd_err err = xd_address_check(address, error);
+    char address[XD_ADDRESS_MAX_BYTES];
+    enum xd_err err = beside_default("broker", address, error);
     if (!err) {
-        memcpy(out, address, (size_t)length + 1);
+        memcpy(out, address, strlen(address) + 1);
     }
     return err;
 }

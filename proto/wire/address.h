@@ -18,15 +18,17 @@
 enum xd_err xd_address_default(char *out, struct xd_error *error) XD_MUST_USE;
 
 /* Is this an address one can dial or listen on? ipc:// with an absolute path of at most
- * 99 bytes, so that ".workers" behind it still fits a unix socket; abstract names are
- * refused. tcp://HOST:PORT (also spelled tls+tcp://): a name, an IPv4 address, or an IPv6
- * one in brackets, and a port up to 65535. For one who listens, "*" is every interface
- * and 0 any free port; dialling them is refused where it is done. Errors: XD_ERR_INVALID,
- * XD_ERR_TOO_LARGE, XD_ERR_UNSUPPORTED for ws:// and wss://. */
+ * 99 bytes, so that ".workers" behind it still fits a unix socket; the kernel's abstract
+ * names, which have no owner, are refused. abstract://NAME, for those who know it from
+ * elsewhere: the socket NAME beside the default one. tcp://HOST:PORT (also spelled
+ * tls+tcp://): a name, an IPv4 address, or an IPv6 one in brackets, and a port up to
+ * 65535. For one who listens, "*" is every interface and 0 any free port; dialling them
+ * is refused where it is done. Errors: XD_ERR_INVALID, XD_ERR_TOO_LARGE,
+ * XD_ERR_UNSUPPORTED for ws:// and wss://. */
 enum xd_err xd_address_check(const char *address, struct xd_error *error) XD_MUST_USE;
 
-/* The address as libzmq takes it: without a "tls+" in front. `out` has
- * XD_ADDRESS_MAX_BYTES. Errors: as xd_address_check(). */
+/* The address as libzmq takes it: without a "tls+" in front, ipc instead of abstract.
+ * `out` has XD_ADDRESS_MAX_BYTES. Errors: as xd_address_check(). */
 enum xd_err xd_address_plain(const char *address,
                              char *out,
                              struct xd_error *error) XD_MUST_USE;

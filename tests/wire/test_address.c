@@ -23,6 +23,11 @@ Test(address, an_absolute_path_or_a_host_and_a_port_is_usable)
         {"ipc:///a", XD_OK},
         {"ipc://relative", XD_ERR_INVALID},
         {"ipc://@abstract", XD_ERR_INVALID},
+        {"abstract://bd3f0c-1_a.b", XD_OK},
+        {"abstract://", XD_ERR_INVALID},
+        {"abstract://../up", XD_ERR_INVALID},
+        {"abstract://.hidden", XD_ERR_INVALID},
+        {"abstract://a/b", XD_ERR_INVALID},
         {"ipc:///run/", XD_ERR_INVALID},
         {"ipc:///", XD_ERR_INVALID},
         {"ipc://", XD_ERR_INVALID},
@@ -162,6 +167,14 @@ Test(address, the_default_is_in_the_runtime_directory)
     setenv("XDG_RUNTIME_DIR", "/run/user/7", 1);
     cr_assert_eq(xd_address_default(out, &error), XD_OK);
     cr_assert_str_eq(out, "ipc:///run/user/7/crossdock/broker");
+}
+
+Test(address, an_abstract_name_is_a_socket_there)
+{
+    setenv("XDG_RUNTIME_DIR", "/run/user/7", 1);
+    cr_assert_eq(xd_address_plain("abstract://bd3f0c", out, &error), XD_OK);
+    cr_assert_str_eq(out, "ipc:///run/user/7/crossdock/bd3f0c");
+    cr_assert_eq(xd_address_plain("abstract://a b", out, &error), XD_ERR_INVALID);
 }
 
 Test(address, without_a_runtime_directory_it_depends_on_the_user)
