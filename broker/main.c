@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
 #include "base/time.h"
 #include "config.h"
 
@@ -268,6 +269,7 @@ int main(int argc, char **argv)
     struct xdb_config config;
     sigset_t signals;
     const struct argp argp = {OPTIONS, parse, NULL, DOC, NULL, NULL, NULL};
+    xd_keep_memory();
     zsys_handler_set(NULL); /* CZMQ must leave our signals alone */
     xdb_config_init(&config);
     argp_parse(&argp, argc, argv, 0, NULL, &config);

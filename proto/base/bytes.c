@@ -4,6 +4,9 @@
 
 #include <string.h>
 #include <sys/mman.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include "base/alloc.h"
 #include "base/assert.h"
@@ -199,4 +202,16 @@ bool xd_bytes_is(const struct xd_bytes *bytes, const char *text)
     size_t size = strlen(text);
     return bytes && bytes->size == size &&
            (size == 0 || memcmp(bytes->data, text, size) == 0);
+}
+
+/* Messages have up to 1 MiB, and libzmq asks for each anew. */
+#define FROM_HEAP_BELOW (4 << 20)
+#define KEPT_AT_MOST (16 << 20)
+
+void xd_keep_memory(void)
+{
+#ifdef __GLIBC__
+    (void)mallopt(M_MMAP_THRESHOLD, FROM_HEAP_BELOW);
+    (void)mallopt(M_TRIM_THRESHOLD, KEPT_AT_MOST);
+#endif
 }

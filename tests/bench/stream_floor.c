@@ -6,6 +6,7 @@
  * as much back in the same way. stream_floor MODE C 1 N SIZE MODE: ipc | tcp | curve. */
 #include "curve.h"
 #include "side.h"
+#include <malloc.h>
 
 enum { CHUNK = 1024 * 1024 };
 static int curve;
@@ -137,6 +138,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: stream_floor MODE C 1 N SIZE\n");
         return 2;
     }
+    (void)mallopt(M_MMAP_THRESHOLD, 4 << 20); /* what xd_keep_memory() sets for the other side */
+    (void)mallopt(M_TRIM_THRESHOLD, 16 << 20);
     curve = strcmp(argv[1], "curve") == 0;
     int tcp = strcmp(argv[1], "ipc") != 0, fd[2];
     size_t n = strtoull(argv[4], NULL, 10), size = strtoull(argv[5], NULL, 10);
