@@ -138,7 +138,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: stream_floor MODE C 1 N SIZE\n");
         return 2;
     }
-    (void)mallopt(M_MMAP_THRESHOLD, 4 << 20); /* what xd_keep_memory() sets for the other side */
+    (void)mallopt(M_MMAP_THRESHOLD,
+                  4 << 20); /* what xd_keep_memory() sets for the other side */
     (void)mallopt(M_TRIM_THRESHOLD, 16 << 20);
     curve = strcmp(argv[1], "curve") == 0;
     int tcp = strcmp(argv[1], "ipc") != 0, fd[2];

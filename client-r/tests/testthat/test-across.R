@@ -164,3 +164,14 @@ test_that("a daemon of another version is told, and the session is", {
   expect_match(value, sprintf("the session has crossdock %s and this daemon", own), fixed = TRUE)
   expect_match(value, "must have the same version", fixed = TRUE)
 })
+
+test_that("an abstract name is a socket that only this user reaches", {
+  folder <- use_state()
+  use_variables(XDG_RUNTIME_DIR = folder)
+  url <- "abstract://by-name"
+  use_daemons(url = url)
+  expect_identical(status()$daemons, paste0("ipc://", folder, "/crossdock/by-name"))
+  launch_local(1, url = url)
+  expect_identical(mirai(6 * 7)[], 42)
+  expect_error(daemons(url = "abstract://a/b", .compute = "second"), "abstract", fixed = TRUE)
+})
