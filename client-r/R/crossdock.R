@@ -23,6 +23,7 @@ the$watches <- new.env(parent = emptyenv()) # what to call when tasks end, see p
 the$last_watch <- 0L
 the$clusters <- 0L # made so far
 the$cluster_nodes <- list() # names of profiles by the cluster's id, see cluster.R
+the$future_backends <- 0L # with daemons of their own, numbered; see future.R
 the$setups <- 0L # of everywhere(.persist = TRUE), numbered
 the$persistent <- new.env(parent = emptyenv()) # on a daemon: what these gave, by id
 the$has_new_setup <- FALSE # on a daemon: one has just run

@@ -18,7 +18,8 @@
 #'   way.
 #' @param rs a stream of random numbers to begin with, see [nextstream()]; `NULL`: any.
 #' @param cleanup after each task remove new objects from the global environment, detach new
-#'   packages, restore options. What [everywhere()] made stays.
+#'   packages, restore options. What [everywhere()] made stays, and so do packages that were
+#'   loaded, with new options that are named for them.
 #' @param idletime,walltime in milliseconds: leave after waiting so long for a task; take
 #'   no new task after so long.
 #' @param maxtasks leave after so many tasks.
@@ -321,7 +322,8 @@ take_snapshot <- function() {
     mark = .Call(C_rxd_globals_mark),
     names = ls(.GlobalEnv, all.names = TRUE, sorted = FALSE),
     search = search(),
-    options = options()
+    options = options(),
+    namespaces = loadedNamespaces()
   )
 }
 
@@ -335,10 +337,22 @@ clean_up <- function(snapshot) {
     detach(name, character.only = TRUE)
   }
   added <- setdiff(names(options()), names(snapshot$options))
+  own <- options_of(added, setdiff(loadedNamespaces(), snapshot$namespaces))
+  snapshot$options[own] <- options()[own]
+  snapshot$namespaces <- loadedNamespaces()
+  added <- setdiff(added, own)
   options(snapshot$options)
   options(structure(vector("list", length(added)), names = added))
   snapshot$mark <- .Call(C_rxd_globals_mark)
   snapshot
+}
+
+# Packages that a task has loaded stay, and some rely on options that they set when they were:
+# those named for them, as "future.wait.interval", or "datatable.verbose" of data.table.
+options_of <- function(options, packages) {
+  plain <- function(names) gsub("[^[:alnum:]]", "", names)
+  named <- lapply(plain(packages), function(package) startsWith(plain(options), package))
+  options[Reduce(`|`, named, logical(length(options)))]
 }
 
 #' Is this code running on a daemon?

@@ -7,7 +7,7 @@
 #' @param n how many.
 #' @param ... arguments for [daemon()], instead of those given to [daemons()].
 #' @inheritParams daemons
-#' @return `n`, invisibly.
+#' @return `n`.
 #' @examples
 #' \donttest{
 #' daemons(url = local_url())
@@ -21,7 +21,7 @@ launch_local <- function(n = 1L, ..., .compute = NULL) {
   check_not_sync(profile)
   args <- if (...length()) daemon_args(...) else profile$args
   launch_each(profile, as.integer(check_count(n)), args)
-  invisible(n)
+  n
 }
 
 # With a stream of random numbers for each.

@@ -112,7 +112,8 @@ stream_argument <- function(stream) {
 #' [daemon()] returns.
 #'
 #' @param x the name of what is wanted: `"n"`, how many daemons were asked for; `"dispatcher"`;
-#'   `"url"`; `"tls"`; `"seed"`. Of `nextcode()`: an exit code of [daemon()].
+#'   `"url"`; `"tls"`; `"seed"`.
+#' @param xc an exit code of [daemon()].
 #' @param .compute name of the compute profile.
 #' @return `nextstream()`: an integer vector of length 7, to be assigned to `.Random.seed`.
 #'   `nextget()`: the value. Both `NULL` where no daemons are set. `nextcode()`: a text.
@@ -144,13 +145,13 @@ nextstream <- function(.compute = "default") {
 
 #' @rdname nextget
 #' @export
-nextcode <- function(x) {
+nextcode <- function(xc) {
   texts <- c(
     "Daemon connection terminated", "Daemon idletime limit reached",
     "Daemon walltime limit reached", "Daemon task limit reached"
   )
-  if (!is.numeric(x) || !all(x %in% 0:3)) {
-    stop_argument("`x` must be an exit code of daemon(), 0 to 3, not %s", deparse1(x))
+  if (!is.numeric(xc) || !all(xc %in% 0:3)) {
+    stop_argument("`x` must be an exit code of daemon(), 0 to 3, not %s", deparse1(xc))
   }
-  sprintf("%d | %s", as.integer(x), texts[x + 1L])
+  sprintf("%d | %s", as.integer(xc), texts[xc + 1L])
 }
