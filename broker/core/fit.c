@@ -17,7 +17,7 @@ bool xdb_shape_fits(const struct xdb_shape *shape, const struct xdb_offer *offer
 {
     return (offer->formats & 1u << shape->format) != 0 &&
            (shape->format == XD_FORMAT_R || offers_handler(offer, shape->callee)) &&
-           (xdb_needs_are_met(shape->needs, offer->has) || xdb_fault(29));
+           (xd_needs_are_met(shape->needs, offer->has) || xdb_fault(29));
 }
 
 void xdb_fit_free(struct xdb_fit *fit)

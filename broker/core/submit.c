@@ -39,7 +39,7 @@ static const char *wrong_option(const struct xd_task *task)
     if (is_too_long(task->options.kind)) {
         return "class: at most 255 bytes";
     }
-    if (is_too_long(task->options.needs) || !xdb_needs_are_valid(task->options.needs)) {
+    if (is_too_long(task->options.needs) || !xd_needs_are_valid(task->options.needs)) {
         return "needs: words, name=text or name>=number, at most 255 bytes";
     }
     if (is_too_long(task->options.replaces)) {

@@ -348,7 +348,7 @@ void xdb_apply_worker_join(struct xdb_core *core, struct xdb_event *event)
         return;
     }
     const struct xdb_profile *owner = profile->pool->owner;
-    if (!xdb_needs_are_valid(event->worker_join.has)) {
+    if (!xd_needs_are_valid(event->worker_join.has)) {
         struct xdb_action *drop =
             xdb_action_push_id(core, XDB_ACTION_DROP, event->session);
         drop->error.code = XD_ERR_INVALID;

@@ -40,6 +40,19 @@ void xd_frames_free(struct xd_frame *frames, size_t count)
     xd_free(frames);
 }
 
+bool xd_task_options_are_set(const struct xd_task_options *options)
+{
+    bool is_placed = options->priority != XD_PRIORITY_DEFAULT || options->rank != 0 ||
+                     options->kind || options->estimate_us > 0 || options->needs ||
+                     options->worker.n != 0;
+    bool is_timed =
+        options->delay_ms > 0 || options->deadline_ms > 0 || options->limit_ms > 0;
+    bool is_retried = options->retries_failed > 0 || options->retries_lost > 0 ||
+                      options->backoff_ms > 0;
+    return is_placed || is_timed || is_retried || options->replaces || options->dedupe ||
+           options->after_count > 0;
+}
+
 void xd_task_clear(struct xd_task *task)
 {
     if (!task) {
@@ -49,7 +62,13 @@ void xd_task_clear(struct xd_task *task)
     xd_bytes_unref(task->options.kind);
     xd_bytes_unref(task->options.replaces);
     xd_bytes_unref(task->options.needs);
+    xd_bytes_unref(task->options.dedupe);
+    xd_free(task->options.after);
     xd_frames_free(task->frames, task->frame_count);
+    for (size_t i = 0; i < task->given_count; i++) {
+        xd_frames_free(task->given[i].frames, task->given[i].frame_count);
+    }
+    xd_free(task->given);
     *task = (struct xd_task){0};
 }
 

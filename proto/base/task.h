@@ -23,7 +23,9 @@ enum xd_frame_role {
     XD_FRAME_BODY = 1,    /* what the format says */
     XD_FRAME_OBJECT = 2,  /* one object of a registered class: has a class tag */
     XD_FRAME_SEGMENT = 3, /* the bytes of a large plain vector of the body */
-    XD_FRAME_SETUP = 4    /* a session's serial configuration */
+    XD_FRAME_SETUP = 4,   /* a session's serial configuration */
+    XD_FRAME_GIVEN = 5    /* in a task: which of the frames behind it are results that its
+                             client brings along, see client-c/src/after.h */
 };
 
 /* How urgent a task is. Numbers are on the wire. */
@@ -85,6 +87,26 @@ struct xd_task_options {
     struct xd_bytes *needs;    /* what its worker must have: "gpu>=1 memory>=4e9 fast";
                                   NULL: nothing */
     struct xd_session_id worker; /* that it goes to while that one is here; 0: any */
+    struct xd_bytes *dedupe;  /* what an earlier task of this user with that key gave in
+                                 this profile is its outcome too; NULL: none */
+    struct xd_task_id *after; /* the client's tasks that must have ended well before,
+                                 submitted before it; it gets their results. NULL: none */
+    uint32_t after_count;     /* at most XD_AFTER_MAX */
+};
+
+/* Tasks that one task may come after; runs of one kind that it may have besides the
+ * first. */
+#define XD_AFTER_MAX 32u
+#define XD_RETRIES_MAX 1000u
+
+/* Is there anything in them? */
+bool xd_task_options_are_set(const struct xd_task_options *options);
+
+/* The result of a task that another one came after, as it goes to that one's worker. */
+struct xd_given {
+    struct xd_task_id id;
+    struct xd_frame *frames;
+    size_t frame_count;
 };
 
 struct xd_task {
@@ -93,17 +115,23 @@ struct xd_task {
     bool everywhere, hold;
     uint32_t timeout_ms; /* 0: none */
     uint32_t min_workers, part;
-    uint64_t setup;              /* number of the SETUP it needs; 0: none */
+    uint32_t attempt; /* at a worker: which run of it this is, from 1; else 0 */
+    uint64_t setup;   /* number of the SETUP it needs; 0: none */
     struct xd_session_id origin; /* at a worker: the client's session; else 0 */
     struct xd_bytes *callee;     /* format call; else NULL */
     struct xd_task_options options;
     struct xd_frame *frames;
     size_t frame_count;
+    struct xd_given
+        *given; /* at a worker: results of the tasks it came after, in order */
+    size_t given_count;
 };
 
 struct xd_result {
     struct xd_task_id id;
     uint32_t part, parts;
+    uint32_t attempt;            /* to a client: which run gave it, from 1; 0: none did */
+    struct xd_session_id worker; /* to a client: that ran it; 0: none did */
     enum xd_outcome outcome;
     struct xd_bytes *error; /* NULL: none */
     uint64_t run_ns;

@@ -232,6 +232,96 @@ void   xd__pb__task__free_unpacked
   assert(message->base.descriptor == &xd__pb__task__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   xd__pb__options__init
+                     (Xd__Pb__Options         *message)
+{
+  static const Xd__Pb__Options init_value = XD__PB__OPTIONS__INIT;
+  *message = init_value;
+}
+size_t xd__pb__options__get_packed_size
+                     (const Xd__Pb__Options *message)
+{
+  assert(message->base.descriptor == &xd__pb__options__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t xd__pb__options__pack
+                     (const Xd__Pb__Options *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &xd__pb__options__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t xd__pb__options__pack_to_buffer
+                     (const Xd__Pb__Options *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &xd__pb__options__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Xd__Pb__Options *
+       xd__pb__options__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Xd__Pb__Options *)
+     protobuf_c_message_unpack (&xd__pb__options__descriptor,
+                                allocator, len, data);
+}
+void   xd__pb__options__free_unpacked
+                     (Xd__Pb__Options *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &xd__pb__options__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   xd__pb__given__init
+                     (Xd__Pb__Given         *message)
+{
+  static const Xd__Pb__Given init_value = XD__PB__GIVEN__INIT;
+  *message = init_value;
+}
+size_t xd__pb__given__get_packed_size
+                     (const Xd__Pb__Given *message)
+{
+  assert(message->base.descriptor == &xd__pb__given__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t xd__pb__given__pack
+                     (const Xd__Pb__Given *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &xd__pb__given__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t xd__pb__given__pack_to_buffer
+                     (const Xd__Pb__Given *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &xd__pb__given__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Xd__Pb__Given *
+       xd__pb__given__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Xd__Pb__Given *)
+     protobuf_c_message_unpack (&xd__pb__given__descriptor,
+                                allocator, len, data);
+}
+void   xd__pb__given__free_unpacked
+                     (Xd__Pb__Given *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &xd__pb__given__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   xd__pb__frame__init
                      (Xd__Pb__Frame         *message)
 {
@@ -637,7 +727,7 @@ void   xd__pb__admin__free_unpacked
   assert(message->base.descriptor == &xd__pb__admin__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor xd__pb__envelope__field_descriptors[20] =
+static const ProtobufCFieldDescriptor xd__pb__envelope__field_descriptors[21] =
 {
   {
     "version",
@@ -879,6 +969,18 @@ static const ProtobufCFieldDescriptor xd__pb__envelope__field_descriptors[20] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "given",
+    21,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Xd__Pb__Envelope, given),
+    &xd__pb__given__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned xd__pb__envelope__field_indices_by_name[] = {
   3,   /* field[3] = accepted */
@@ -889,6 +991,7 @@ static const unsigned xd__pb__envelope__field_indices_by_name[] = {
   16,   /* field[16] = credit */
   14,   /* field[14] = error */
   12,   /* field[12] = event */
+  20,   /* field[20] = given */
   4,   /* field[4] = hello */
   5,   /* field[5] = hello_ok */
   10,   /* field[10] = ids */
@@ -905,7 +1008,7 @@ static const unsigned xd__pb__envelope__field_indices_by_name[] = {
 static const ProtobufCIntRange xd__pb__envelope__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 20 }
+  { 0, 21 }
 };
 const ProtobufCMessageDescriptor xd__pb__envelope__descriptor =
 {
@@ -915,7 +1018,7 @@ const ProtobufCMessageDescriptor xd__pb__envelope__descriptor =
   "Xd__Pb__Envelope",
   "xd.pb",
   sizeof(Xd__Pb__Envelope),
-  20,
+  21,
   xd__pb__envelope__field_descriptors,
   xd__pb__envelope__field_indices_by_name,
   1,  xd__pb__envelope__number_ranges,
@@ -1323,7 +1426,7 @@ const ProtobufCMessageDescriptor xd__pb__hello_ok__descriptor =
   (ProtobufCMessageInit) xd__pb__hello_ok__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor xd__pb__ready__field_descriptors[4] =
+static const ProtobufCFieldDescriptor xd__pb__ready__field_descriptors[5] =
 {
   {
     "profile",
@@ -1373,17 +1476,30 @@ static const ProtobufCFieldDescriptor xd__pb__ready__field_descriptors[4] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "has",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Xd__Pb__Ready, has),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned xd__pb__ready__field_indices_by_name[] = {
   1,   /* field[1] = formats */
   2,   /* field[2] = handlers */
+  4,   /* field[4] = has */
   3,   /* field[3] = hold */
   0,   /* field[0] = profile */
 };
 static const ProtobufCIntRange xd__pb__ready__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor xd__pb__ready__descriptor =
 {
@@ -1393,14 +1509,14 @@ const ProtobufCMessageDescriptor xd__pb__ready__descriptor =
   "Xd__Pb__Ready",
   "xd.pb",
   sizeof(Xd__Pb__Ready),
-  4,
+  5,
   xd__pb__ready__field_descriptors,
   xd__pb__ready__field_indices_by_name,
   1,  xd__pb__ready__number_ranges,
   (ProtobufCMessageInit) xd__pb__ready__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor xd__pb__task__field_descriptors[11] =
+static const ProtobufCFieldDescriptor xd__pb__task__field_descriptors[14] =
 {
   {
     "id",
@@ -1534,15 +1650,54 @@ static const ProtobufCFieldDescriptor xd__pb__task__field_descriptors[11] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "options",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Xd__Pb__Task, options),
+    &xd__pb__options__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "attempt",
+    13,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Xd__Pb__Task, attempt),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "given",
+    14,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Xd__Pb__Task, n_given),
+    offsetof(Xd__Pb__Task, given),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned xd__pb__task__field_indices_by_name[] = {
+  12,   /* field[12] = attempt */
   2,   /* field[2] = callee */
   4,   /* field[4] = everywhere */
   1,   /* field[1] = format */
   7,   /* field[7] = frames */
+  13,   /* field[13] = given */
   8,   /* field[8] = hold */
   0,   /* field[0] = id */
   5,   /* field[5] = min_workers */
+  11,   /* field[11] = options */
   10,   /* field[10] = origin */
   6,   /* field[6] = part */
   9,   /* field[9] = setup */
@@ -1551,7 +1706,7 @@ static const unsigned xd__pb__task__field_indices_by_name[] = {
 static const ProtobufCIntRange xd__pb__task__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 11 }
+  { 0, 14 }
 };
 const ProtobufCMessageDescriptor xd__pb__task__descriptor =
 {
@@ -1561,11 +1716,295 @@ const ProtobufCMessageDescriptor xd__pb__task__descriptor =
   "Xd__Pb__Task",
   "xd.pb",
   sizeof(Xd__Pb__Task),
-  11,
+  14,
   xd__pb__task__field_descriptors,
   xd__pb__task__field_indices_by_name,
   1,  xd__pb__task__number_ranges,
   (ProtobufCMessageInit) xd__pb__task__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor xd__pb__options__field_descriptors[15] =
+{
+  {
+    "priority",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Xd__Pb__Options, priority),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "rank",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_SINT32,
+    0,   /* quantifier_offset */
+    offsetof(Xd__Pb__Options, rank),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "task_class",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Xd__Pb__Options, task_class),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "estimate_us",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Xd__Pb__Options, estimate_us),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "delay_ms",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Xd__Pb__Options, delay_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "deadline_ms",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Xd__Pb__Options, deadline_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "limit_ms",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Xd__Pb__Options, limit_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "retries_failed",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Xd__Pb__Options, retries_failed),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "retries_lost",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Xd__Pb__Options, retries_lost),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "backoff_ms",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Xd__Pb__Options, backoff_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "replaces",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Xd__Pb__Options, replaces),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "dedupe",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Xd__Pb__Options, dedupe),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "needs",
+    13,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Xd__Pb__Options, needs),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "worker",
+    14,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Xd__Pb__Options, worker),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "after",
+    15,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Xd__Pb__Options, n_after),
+    offsetof(Xd__Pb__Options, after),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned xd__pb__options__field_indices_by_name[] = {
+  14,   /* field[14] = after */
+  9,   /* field[9] = backoff_ms */
+  5,   /* field[5] = deadline_ms */
+  11,   /* field[11] = dedupe */
+  4,   /* field[4] = delay_ms */
+  3,   /* field[3] = estimate_us */
+  6,   /* field[6] = limit_ms */
+  12,   /* field[12] = needs */
+  0,   /* field[0] = priority */
+  1,   /* field[1] = rank */
+  10,   /* field[10] = replaces */
+  7,   /* field[7] = retries_failed */
+  8,   /* field[8] = retries_lost */
+  2,   /* field[2] = task_class */
+  13,   /* field[13] = worker */
+};
+static const ProtobufCIntRange xd__pb__options__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 15 }
+};
+const ProtobufCMessageDescriptor xd__pb__options__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "xd.pb.Options",
+  "Options",
+  "Xd__Pb__Options",
+  "xd.pb",
+  sizeof(Xd__Pb__Options),
+  15,
+  xd__pb__options__field_descriptors,
+  xd__pb__options__field_indices_by_name,
+  1,  xd__pb__options__number_ranges,
+  (ProtobufCMessageInit) xd__pb__options__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor xd__pb__given__field_descriptors[3] =
+{
+  {
+    "child",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Xd__Pb__Given, child),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "parent",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Xd__Pb__Given, parent),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "frames",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Xd__Pb__Given, n_frames),
+    offsetof(Xd__Pb__Given, frames),
+    &xd__pb__frame__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned xd__pb__given__field_indices_by_name[] = {
+  0,   /* field[0] = child */
+  2,   /* field[2] = frames */
+  1,   /* field[1] = parent */
+};
+static const ProtobufCIntRange xd__pb__given__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor xd__pb__given__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "xd.pb.Given",
+  "Given",
+  "Xd__Pb__Given",
+  "xd.pb",
+  sizeof(Xd__Pb__Given),
+  3,
+  xd__pb__given__field_descriptors,
+  xd__pb__given__field_indices_by_name,
+  1,  xd__pb__given__number_ranges,
+  (ProtobufCMessageInit) xd__pb__given__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor xd__pb__frame__field_descriptors[8] =
@@ -1774,7 +2213,7 @@ const ProtobufCMessageDescriptor xd__pb__setup__descriptor =
   (ProtobufCMessageInit) xd__pb__setup__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor xd__pb__result__field_descriptors[7] =
+static const ProtobufCFieldDescriptor xd__pb__result__field_descriptors[9] =
 {
   {
     "id",
@@ -1860,8 +2299,33 @@ static const ProtobufCFieldDescriptor xd__pb__result__field_descriptors[7] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "worker",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Xd__Pb__Result, worker),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "attempt",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Xd__Pb__Result, attempt),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned xd__pb__result__field_indices_by_name[] = {
+  8,   /* field[8] = attempt */
   4,   /* field[4] = error */
   6,   /* field[6] = frames */
   0,   /* field[0] = id */
@@ -1869,11 +2333,12 @@ static const unsigned xd__pb__result__field_indices_by_name[] = {
   1,   /* field[1] = part */
   2,   /* field[2] = parts */
   5,   /* field[5] = run_ns */
+  7,   /* field[7] = worker */
 };
 static const ProtobufCIntRange xd__pb__result__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 0, 9 }
 };
 const ProtobufCMessageDescriptor xd__pb__result__descriptor =
 {
@@ -1883,7 +2348,7 @@ const ProtobufCMessageDescriptor xd__pb__result__descriptor =
   "Xd__Pb__Result",
   "xd.pb",
   sizeof(Xd__Pb__Result),
-  7,
+  9,
   xd__pb__result__field_descriptors,
   xd__pb__result__field_indices_by_name,
   1,  xd__pb__result__number_ranges,

@@ -20,6 +20,8 @@ typedef struct Xd__Pb__Hello Xd__Pb__Hello;
 typedef struct Xd__Pb__HelloOk Xd__Pb__HelloOk;
 typedef struct Xd__Pb__Ready Xd__Pb__Ready;
 typedef struct Xd__Pb__Task Xd__Pb__Task;
+typedef struct Xd__Pb__Options Xd__Pb__Options;
+typedef struct Xd__Pb__Given Xd__Pb__Given;
 typedef struct Xd__Pb__Frame Xd__Pb__Frame;
 typedef struct Xd__Pb__Setup Xd__Pb__Setup;
 typedef struct Xd__Pb__Result Xd__Pb__Result;
@@ -113,10 +115,14 @@ struct  Xd__Pb__Envelope
    * SETUP
    */
   Xd__Pb__Setup *setup;
+  /*
+   * GIVEN
+   */
+  Xd__Pb__Given *given;
 };
 #define XD__PB__ENVELOPE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&xd__pb__envelope__descriptor) \
-    , 0, 0, 0, 0, NULL, NULL, NULL, 0,NULL, 0,NULL, {0,NULL}, 0,NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, {0,NULL}, NULL }
+    , 0, 0, 0, 0, NULL, NULL, NULL, 0,NULL, 0,NULL, {0,NULL}, 0,NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, {0,NULL}, NULL, NULL }
 
 
 struct  Xd__Pb__Hello
@@ -231,10 +237,14 @@ struct  Xd__Pb__Ready
    * tasks it is willing to hold besides the running one
    */
   uint32_t hold;
+  /*
+   * resources and labels: "gpu=2 memory=4e9 fast"
+   */
+  ProtobufCBinaryData has;
 };
 #define XD__PB__READY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&xd__pb__ready__descriptor) \
-    , {0,NULL}, 0, 0,NULL, 0 }
+    , {0,NULL}, 0, 0,NULL, 0, {0,NULL} }
 
 
 struct  Xd__Pb__Task
@@ -279,10 +289,118 @@ struct  Xd__Pb__Task
    * TASK: the client's session, whose number `setup` is
    */
   uint64_t origin;
+  /*
+   * SUBMIT: where there are any
+   */
+  Xd__Pb__Options *options;
+  /*
+   * TASK: which run of it this is; 0: the first
+   */
+  uint32_t attempt;
+  /*
+   * TASK: ids of tasks whose results came ahead of it, each in a GIVEN
+   */
+  size_t n_given;
+  ProtobufCBinaryData *given;
 };
 #define XD__PB__TASK__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&xd__pb__task__descriptor) \
-    , {0,NULL}, 0, {0,NULL}, 0, 0, 0, 0, 0,NULL, 0, 0, 0 }
+    , {0,NULL}, 0, {0,NULL}, 0, 0, 0, 0, 0,NULL, 0, 0, 0, NULL, 0, 0,NULL }
+
+
+/*
+ * What the broker may know of a task to place it well. Times count from its arrival; 0 or empty: none.
+ */
+struct  Xd__Pb__Options
+{
+  ProtobufCMessage base;
+  /*
+   * enum xd_priority
+   */
+  uint32_t priority;
+  /*
+   * policy `priority`: the greater goes first
+   */
+  int32_t rank;
+  /*
+   * what its run time is learned by; empty: its callee
+   */
+  ProtobufCBinaryData task_class;
+  /*
+   * how long it will run, as its client thinks
+   */
+  uint64_t estimate_us;
+  /*
+   * not before
+   */
+  uint64_t delay_ms;
+  /*
+   * begun by then, or never
+   */
+  uint64_t deadline_ms;
+  /*
+   * of one run, from its start or its last event
+   */
+  uint64_t limit_ms;
+  /*
+   * how often it is run again after an error,
+   */
+  uint32_t retries_failed;
+  /*
+   * and after its worker was lost
+   */
+  uint32_t retries_lost;
+  /*
+   * before the first time again, then twice as long
+   */
+  uint32_t backoff_ms;
+  /*
+   * a key: the session's open task with it is cancelled
+   */
+  ProtobufCBinaryData replaces;
+  /*
+   * a key: gets the outcome of the user's task before it with that key in the profile
+   */
+  ProtobufCBinaryData dedupe;
+  /*
+   * what its worker must have: "gpu>=1 memory>=4e9 fast"
+   */
+  ProtobufCBinaryData needs;
+  /*
+   * that it waits for while that one is here
+   */
+  uint64_t worker;
+  /*
+   * task ids of the session, 16 bytes each: begins when they are done, with their results
+   */
+  size_t n_after;
+  ProtobufCBinaryData *after;
+};
+#define XD__PB__OPTIONS__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&xd__pb__options__descriptor) \
+    , 0, 0, {0,NULL}, 0, 0, 0, 0, 0, 0, 0, {0,NULL}, {0,NULL}, {0,NULL}, 0, 0,NULL }
+
+
+/*
+ * The result of a task that another one comes after, to the worker of that one, ahead of its TASK.
+ */
+struct  Xd__Pb__Given
+{
+  ProtobufCMessage base;
+  /*
+   * the task that it is for
+   */
+  ProtobufCBinaryData child;
+  /*
+   * whose result it is
+   */
+  ProtobufCBinaryData parent;
+  size_t n_frames;
+  Xd__Pb__Frame **frames;
+};
+#define XD__PB__GIVEN__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&xd__pb__given__descriptor) \
+    , {0,NULL}, {0,NULL}, 0,NULL }
 
 
 struct  Xd__Pb__Frame
@@ -375,10 +493,18 @@ struct  Xd__Pb__Result
   uint64_t run_ns;
   size_t n_frames;
   Xd__Pb__Frame **frames;
+  /*
+   * to a client: the worker that had it last; 0: none
+   */
+  uint64_t worker;
+  /*
+   * to a client: of its last run, from 1; 0: it never ran
+   */
+  uint32_t attempt;
 };
 #define XD__PB__RESULT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&xd__pb__result__descriptor) \
-    , {0,NULL}, 0, 0, 0, {0,NULL}, 0, 0,NULL }
+    , {0,NULL}, 0, 0, 0, {0,NULL}, 0, 0,NULL, 0, 0 }
 
 
 struct  Xd__Pb__Event
@@ -596,6 +722,44 @@ Xd__Pb__Task *
 void   xd__pb__task__free_unpacked
                      (Xd__Pb__Task *message,
                       ProtobufCAllocator *allocator);
+/* Xd__Pb__Options methods */
+void   xd__pb__options__init
+                     (Xd__Pb__Options         *message);
+size_t xd__pb__options__get_packed_size
+                     (const Xd__Pb__Options   *message);
+size_t xd__pb__options__pack
+                     (const Xd__Pb__Options   *message,
+                      uint8_t             *out);
+size_t xd__pb__options__pack_to_buffer
+                     (const Xd__Pb__Options   *message,
+                      ProtobufCBuffer     *buffer);
+Xd__Pb__Options *
+       xd__pb__options__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   xd__pb__options__free_unpacked
+                     (Xd__Pb__Options *message,
+                      ProtobufCAllocator *allocator);
+/* Xd__Pb__Given methods */
+void   xd__pb__given__init
+                     (Xd__Pb__Given         *message);
+size_t xd__pb__given__get_packed_size
+                     (const Xd__Pb__Given   *message);
+size_t xd__pb__given__pack
+                     (const Xd__Pb__Given   *message,
+                      uint8_t             *out);
+size_t xd__pb__given__pack_to_buffer
+                     (const Xd__Pb__Given   *message,
+                      ProtobufCBuffer     *buffer);
+Xd__Pb__Given *
+       xd__pb__given__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   xd__pb__given__free_unpacked
+                     (Xd__Pb__Given *message,
+                      ProtobufCAllocator *allocator);
 /* Xd__Pb__Frame methods */
 void   xd__pb__frame__init
                      (Xd__Pb__Frame         *message);
@@ -784,6 +948,12 @@ typedef void (*Xd__Pb__Ready_Closure)
 typedef void (*Xd__Pb__Task_Closure)
                  (const Xd__Pb__Task *message,
                   void *closure_data);
+typedef void (*Xd__Pb__Options_Closure)
+                 (const Xd__Pb__Options *message,
+                  void *closure_data);
+typedef void (*Xd__Pb__Given_Closure)
+                 (const Xd__Pb__Given *message,
+                  void *closure_data);
 typedef void (*Xd__Pb__Frame_Closure)
                  (const Xd__Pb__Frame *message,
                   void *closure_data);
@@ -822,6 +992,8 @@ extern const ProtobufCMessageDescriptor xd__pb__hello__descriptor;
 extern const ProtobufCMessageDescriptor xd__pb__hello_ok__descriptor;
 extern const ProtobufCMessageDescriptor xd__pb__ready__descriptor;
 extern const ProtobufCMessageDescriptor xd__pb__task__descriptor;
+extern const ProtobufCMessageDescriptor xd__pb__options__descriptor;
+extern const ProtobufCMessageDescriptor xd__pb__given__descriptor;
 extern const ProtobufCMessageDescriptor xd__pb__frame__descriptor;
 extern const ProtobufCMessageDescriptor xd__pb__setup__descriptor;
 extern const ProtobufCMessageDescriptor xd__pb__result__descriptor;

@@ -85,6 +85,7 @@ static void clear_content(struct xd_msg *msg)
         break;
     case XD_KIND_READY:
         xd_bytes_unref(msg->ready.profile);
+        xd_bytes_unref(msg->ready.has);
         free_texts(msg->ready.handlers, msg->ready.handler_count);
         break;
     case XD_KIND_SUBMIT:
@@ -116,6 +117,9 @@ static void clear_content(struct xd_msg *msg)
         xd_bytes_unref(msg->admin.verb);
         xd_bytes_unref(msg->admin.text);
         free_texts(msg->admin.args, msg->admin.arg_count);
+        break;
+    case XD_KIND_GIVEN:
+        xd_frames_free(msg->given.frames, msg->given.frame_count);
         break;
     case XD_KIND_SETUP:
         xd_frames_free(msg->setup.frames, msg->setup.frame_count);

@@ -36,7 +36,8 @@
     X(CHUNK, 18)  /* bulk lane: a piece of a payload */                                  \
     X(CREDIT, 19) /* bulk lane: the reader takes more chunks, or is through */           \
     X(ADMIN, 20)  /* questions and their answers */                                      \
-    X(SETUP, 21)  /* client -> broker -> worker: what tasks of a session need */
+    X(SETUP, 21)  /* client -> broker -> worker: what tasks of a session need */         \
+    X(GIVEN, 22)  /* broker -> worker: a result, for the task that comes after its own */
 
 enum xd_kind {
 #define XD_KIND_ENUM(name, number) XD_KIND_##name = number,
@@ -99,7 +100,11 @@ struct xd_ready {
     struct xd_bytes **handlers;
     size_t handler_count;
     uint32_t hold;
+    struct xd_bytes *has; /* NULL: nothing */
 };
+
+/* The kind of an EVENT that says nothing but that its task lives; not passed on. */
+#define XD_EVENT_TOUCH "touch"
 
 struct xd_event {
     struct xd_task_id id;
@@ -175,6 +180,11 @@ struct xd_msg {
             struct xd_frame *frames;
             size_t frame_count;
         } setup;
+        struct { /* GIVEN */
+            struct xd_task_id child, parent;
+            struct xd_frame *frames;
+            size_t frame_count;
+        } given;
     };
 };
 

@@ -132,6 +132,9 @@ static enum xd_err put_ready(struct xd_packer *packer,
     out->ready->hold = ready->hold;
     out->ready->n_handlers = ready->handler_count;
     enum xd_err err = xd_pack_name(ready->profile, &out->ready->profile);
+    if (!err) {
+        err = xd_pack_name(ready->has, &out->ready->has);
+    }
     return err ? err
                : put_texts(packer,
                            ready->handlers,
@@ -268,6 +271,8 @@ static enum xd_err put_content(struct xd_packer *packer,
         return put_admin(packer, &msg->admin, out);
     case XD_KIND_SETUP:
         return xd_pack_setup(packer, msg, out);
+    case XD_KIND_GIVEN:
+        return xd_pack_given(packer, msg, out);
     case XD_KIND_ACCEPTED:
     case XD_KIND_ACK:
     case XD_KIND_HEARTBEAT:

@@ -115,6 +115,95 @@ static enum xd_err put_frames(struct xd_packer *packer,
     return err;
 }
 
+static enum xd_err put_ids(struct xd_packer *packer,
+                           const struct xd_task_id *ids,
+                           size_t count,
+                           ProtobufCBinaryData **out)
+{
+    ProtobufCBinaryData *list = xd_arena_alloc(&packer->arena, count * sizeof *list);
+    if (!list) {
+        return XD_ERR_NOMEM;
+    }
+    for (size_t i = 0; i < count; i++) {
+        list[i] = xd_pack_view(ids[i].bytes, sizeof ids[i].bytes);
+    }
+    *out = list;
+    return XD_OK;
+}
+
+static enum xd_err put_names(const struct xd_task_options *options, Xd__Pb__Options *to)
+{
+    const struct {
+        const struct xd_bytes *from;
+        ProtobufCBinaryData *to;
+    } names[] = {{options->kind, &to->task_class},
+                 {options->replaces, &to->replaces},
+                 {options->dedupe, &to->dedupe},
+                 {options->needs, &to->needs}};
+    enum xd_err err = XD_OK;
+    for (size_t i = 0; !err && i < sizeof names / sizeof names[0]; i++) {
+        err = xd_pack_name(names[i].from, names[i].to);
+    }
+    return err;
+}
+
+static enum xd_err put_options(struct xd_packer *packer,
+                               const struct xd_task_options *options,
+                               Xd__Pb__Task *out)
+{
+    if (!xd_task_options_are_set(options)) {
+        return XD_OK;
+    }
+    if (options->after_count > XD_AFTER_MAX) {
+        return XD_ERR_TOO_LARGE;
+    }
+    Xd__Pb__Options *to = xd_arena_alloc(&packer->arena, sizeof *to);
+    if (!to) {
+        return XD_ERR_NOMEM;
+    }
+    xd__pb__options__init(to);
+    to->priority = options->priority;
+    to->rank = options->rank;
+    to->estimate_us = options->estimate_us;
+    to->delay_ms = options->delay_ms;
+    to->deadline_ms = options->deadline_ms;
+    to->limit_ms = options->limit_ms;
+    to->retries_failed = options->retries_failed;
+    to->retries_lost = options->retries_lost;
+    to->backoff_ms = options->backoff_ms;
+    to->worker = options->worker.n;
+    to->n_after = options->after_count;
+    out->options = to;
+    enum xd_err err = put_names(options, to);
+    return err || options->after_count == 0
+               ? err
+               : put_ids(packer, options->after, options->after_count, &to->after);
+}
+
+/* Their frames went ahead. */
+static enum xd_err put_given(struct xd_packer *packer,
+                             const struct xd_task *task,
+                             Xd__Pb__Task *out)
+{
+    size_t count = task->given_count;
+    if (count == 0) {
+        return XD_OK;
+    }
+    if (count > XD_AFTER_MAX) {
+        return XD_ERR_TOO_LARGE;
+    }
+    out->given = xd_arena_alloc(&packer->arena, count * sizeof *out->given);
+    if (!out->given) {
+        return XD_ERR_NOMEM;
+    }
+    for (size_t i = 0; i < count; i++) {
+        const struct xd_task_id *id = &task->given[i].id;
+        out->given[i] = xd_pack_view(id->bytes, sizeof id->bytes);
+    }
+    out->n_given = count;
+    return XD_OK;
+}
+
 static enum xd_err put_task(struct xd_packer *packer,
                             const struct xd_task *task,
                             Xd__Pb__Task *out)
@@ -129,8 +218,15 @@ static enum xd_err put_task(struct xd_packer *packer,
     out->hold = task->hold;
     out->setup = task->setup;
     out->origin = task->origin.n;
+    out->attempt = task->attempt > 1 ? task->attempt : 0;
     out->n_frames = task->frame_count;
     enum xd_err err = xd_pack_name(task->callee, &out->callee);
+    if (!err) {
+        err = put_options(packer, &task->options, out);
+    }
+    if (!err) {
+        err = put_given(packer, task, out);
+    }
     return err ? err : put_frames(packer, task->frames, task->frame_count, &out->frames);
 }
 
@@ -169,6 +265,8 @@ static enum xd_err put_result(struct xd_packer *packer,
     out->parts = result->parts;
     out->outcome = result->outcome;
     out->run_ns = result->run_ns;
+    out->worker = result->worker.n;
+    out->attempt = result->attempt;
     out->n_frames = result->frame_count;
     enum xd_err err = xd_pack_text(result->error, XD_TEXT_MAX_BYTES, &out->error);
     return err ? err
@@ -224,6 +322,22 @@ enum xd_err xd_pack_setup(struct xd_packer *packer,
     return put_frames(packer, frames, count, &out->setup->frames);
 }
 
+enum xd_err xd_pack_given(struct xd_packer *packer,
+                          const struct xd_msg *msg,
+                          Xd__Pb__Envelope *out)
+{
+    Xd__Pb__Given *given = xd_arena_alloc(&packer->arena, sizeof *given);
+    if (!given) {
+        return XD_ERR_NOMEM;
+    }
+    xd__pb__given__init(given);
+    given->child = xd_pack_view(msg->given.child.bytes, sizeof msg->given.child.bytes);
+    given->parent = xd_pack_view(msg->given.parent.bytes, sizeof msg->given.parent.bytes);
+    given->n_frames = msg->given.frame_count;
+    out->given = given;
+    return put_frames(packer, msg->given.frames, msg->given.frame_count, &given->frames);
+}
+
 enum xd_err xd_pack_ids(struct xd_packer *packer,
                         const struct xd_msg *msg,
                         Xd__Pb__Envelope *out)
@@ -235,23 +349,19 @@ enum xd_err xd_pack_ids(struct xd_packer *packer,
     if (count > XD_TASKS_MAX) {
         return XD_ERR_TOO_LARGE;
     }
-    out->ids = xd_arena_alloc(&packer->arena, count * sizeof(*out->ids));
-    if (!out->ids) {
-        return XD_ERR_NOMEM;
-    }
-    for (size_t i = 0; i < count; i++) {
-        out->ids[i] = xd_pack_view(msg->ids.ids[i].bytes, sizeof msg->ids.ids[i].bytes);
-    }
     out->n_ids = count;
-    return XD_OK;
+    return put_ids(packer, msg->ids.ids, count, &out->ids);
 }
 
 /* What the fields take at most, tags and lengths included: every field of Frame but the
- * two names and the count; every field of Task, of Result but the texts. */
+ * two names and the count; every field of Task but its options and what it is given, of
+ * Options but the names and ids; of Result but the texts. */
 #define FRAME_BYTES ((size_t)48)
 #define COUNT_BYTES ((size_t)6)
-#define TASK_BYTES ((size_t)80)
-#define RESULT_BYTES ((size_t)72)
+#define TASK_BYTES ((size_t)88)
+#define OPTIONS_BYTES ((size_t)112)
+#define ID_BYTES ((size_t)18)
+#define RESULT_BYTES ((size_t)88)
 
 static size_t size_of(const struct xd_bytes *bytes)
 {
@@ -268,9 +378,19 @@ size_t xd_frames_envelope_bytes(const struct xd_frame *frames, size_t count)
     return sum;
 }
 
+static size_t options_bytes(const struct xd_task_options *options)
+{
+    return xd_task_options_are_set(options)
+               ? OPTIONS_BYTES + size_of(options->kind) + size_of(options->replaces) +
+                     size_of(options->dedupe) + size_of(options->needs) +
+                     options->after_count * ID_BYTES
+               : 0;
+}
+
 size_t xd_task_envelope_bytes(const struct xd_task *task)
 {
-    return TASK_BYTES + size_of(task->callee) +
+    return TASK_BYTES + size_of(task->callee) + options_bytes(&task->options) +
+           task->given_count * ID_BYTES +
            xd_frames_envelope_bytes(task->frames, task->frame_count);
 }
 

@@ -39,6 +39,9 @@ enum xd_err xd_pack_results(struct xd_packer *packer,
 enum xd_err xd_pack_setup(struct xd_packer *packer,
                           const struct xd_msg *msg,
                           Xd__Pb__Envelope *out) XD_MUST_USE;
+enum xd_err xd_pack_given(struct xd_packer *packer,
+                          const struct xd_msg *msg,
+                          Xd__Pb__Envelope *out) XD_MUST_USE;
 enum xd_err xd_pack_ids(struct xd_packer *packer,
                         const struct xd_msg *msg,
                         Xd__Pb__Envelope *out) XD_MUST_USE;

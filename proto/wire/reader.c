@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/needs.h"
 #include "wire/class.h"
 #include "wire/limits.h"
 #include "wire/utf8.h"
@@ -235,6 +236,22 @@ enum xd_err xd_reader_optional_text(struct xd_reader *reader,
     }
     enum xd_err err = xd_bytes_copy(data, size, out);
     return err ? xd_reader_fail(reader, err, field, "finds no memory") : XD_OK;
+}
+
+enum xd_err xd_reader_needs(struct xd_reader *reader,
+                            const char *field,
+                            const void *data,
+                            size_t size,
+                            struct xd_bytes **out)
+{
+    enum xd_err err = xd_reader_optional_name(reader, field, data, size, out);
+    if (!err && !xd_needs_are_valid(*out)) {
+        err = xd_reader_fail(reader,
+                             XD_ERR_PROTOCOL,
+                             field,
+                             "is not made of words, name=text and name>=number");
+    }
+    return err;
 }
 
 enum xd_err xd_reader_payload(struct xd_reader *reader, struct xd_bytes **out)

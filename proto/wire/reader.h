@@ -85,6 +85,13 @@ enum xd_err xd_reader_optional_text(struct xd_reader *reader,
                                     size_t limit,
                                     struct xd_bytes **out) XD_MUST_USE;
 
+/* Empty gives NULL; else as base/needs.h has it. */
+enum xd_err xd_reader_needs(struct xd_reader *reader,
+                            const char *field,
+                            const void *data,
+                            size_t size,
+                            struct xd_bytes **out) XD_MUST_USE;
+
 /* The next payload frame; and, at the end, that none is left. */
 enum xd_err xd_reader_payload(struct xd_reader *reader,
                               struct xd_bytes **out) XD_MUST_USE;

@@ -27,6 +27,7 @@ enum part {
     ADMIN = 1 << 13,
     STARTED = 1 << 14,
     SETUP = 1 << 15,
+    GIVEN = 1 << 16,
 };
 
 static const char *const part_names[] = {
@@ -46,6 +47,7 @@ static const char *const part_names[] = {
     "admin",
     "started",
     "setup",
+    "given",
 };
 
 static const struct rule {
@@ -73,6 +75,7 @@ static const struct rule {
     [XD_KIND_CREDIT] = {CREDIT, 0, xd_unpack_credit},
     [XD_KIND_ADMIN] = {ADMIN, 0, xd_unpack_admin},
     [XD_KIND_SETUP] = {SETUP, 0, xd_unpack_setup},
+    [XD_KIND_GIVEN] = {GIVEN, 0, xd_unpack_given},
 };
 
 static unsigned parts_of(const Xd__Pb__Envelope *envelope)
@@ -84,7 +87,8 @@ static unsigned parts_of(const Xd__Pb__Envelope *envelope)
            (envelope->event ? EVENT : 0u) | (envelope->busy ? BUSY : 0u) |
            (envelope->error ? ERROR : 0u) | (envelope->chunk ? CHUNK : 0u) |
            (envelope->credit ? CREDIT : 0u) | (envelope->admin ? ADMIN : 0u) |
-           (envelope->started.len ? STARTED : 0u) | (envelope->setup ? SETUP : 0u);
+           (envelope->started.len ? STARTED : 0u) | (envelope->setup ? SETUP : 0u) |
+           (envelope->given ? GIVEN : 0u);
 }
 
 static enum xd_err check_parts(struct xd_reader *reader,

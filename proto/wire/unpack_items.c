@@ -100,11 +100,16 @@ static enum xd_err read_tag(struct xd_reader *reader,
                                   &to->tag);
 }
 
-/* Roles and kinds: what a setup is made of is in no task, and nothing else is in it. */
+/* Roles and kinds: what a setup is made of is in no task, and nothing else is in it; what
+ * a task is given is told in tasks alone. */
 static enum xd_err check_role(struct xd_reader *reader,
                               const Xd__Pb__Frame *from,
                               enum xd_kind kind)
 {
+    bool is_task = kind == XD_KIND_SUBMIT || kind == XD_KIND_TASK;
+    if (is_task && from->role == XD_FRAME_GIVEN) {
+        return XD_OK;
+    }
     if (kind != XD_KIND_SETUP) {
         return xd_reader_number(reader,
                                 "role",
@@ -259,6 +264,19 @@ static enum xd_err check_flags(struct xd_reader *reader,
     if (from->origin && kind != XD_KIND_TASK) {
         return xd_reader_fail(reader, XD_ERR_PROTOCOL, "origin", "is set in a SUBMIT");
     }
+    if (from->options && kind == XD_KIND_TASK) {
+        return xd_reader_fail(reader, XD_ERR_PROTOCOL, "options", "are set in a TASK");
+    }
+    if (from->attempt && kind != XD_KIND_TASK) {
+        return xd_reader_fail(reader,
+                              XD_ERR_PROTOCOL,
+                              "attempt",
+                              "is %" PRIu32 " in a SUBMIT",
+                              from->attempt);
+    }
+    if (from->n_given && kind != XD_KIND_TASK) {
+        return xd_reader_fail(reader, XD_ERR_PROTOCOL, "given", "is set in a SUBMIT");
+    }
     if (from->setup && !from->origin && kind == XD_KIND_TASK) {
         return xd_reader_fail(reader,
                               XD_ERR_PROTOCOL,
@@ -296,12 +314,15 @@ static enum xd_err read_task(struct xd_reader *reader,
     to->part = from->part;
     to->setup = from->setup;
     to->origin.n = from->origin;
-    return read_frames(reader,
-                       from->frames,
-                       from->n_frames,
-                       kind,
-                       &to->frames,
-                       &to->frame_count);
+    to->attempt = kind == XD_KIND_TASK && from->attempt == 0 ? 1 : from->attempt;
+    err = xd_unpack_options(reader, from, to);
+    return err ? err
+               : read_frames(reader,
+                             from->frames,
+                             from->n_frames,
+                             kind,
+                             &to->frames,
+                             &to->frame_count);
 }
 
 enum xd_err xd_unpack_tasks(struct xd_reader *reader,
@@ -377,6 +398,8 @@ static enum xd_err read_result(struct xd_reader *reader,
     to->part = from->part;
     to->parts = from->parts;
     to->run_ns = from->run_ns;
+    to->worker.n = from->worker;
+    to->attempt = from->attempt;
     return read_frames(reader,
                        from->frames,
                        from->n_frames,
@@ -467,6 +490,33 @@ enum xd_err xd_unpack_setup(struct xd_reader *reader,
                              XD_SETUP_MAX_BYTES);
     }
     return err;
+}
+
+enum xd_err xd_unpack_given(struct xd_reader *reader,
+                            const Xd__Pb__Envelope *envelope,
+                            struct xd_msg *msg)
+{
+    const Xd__Pb__Given *from = envelope->given;
+    xd_reader_at(reader, "given", XD_NOWHERE);
+    enum xd_err err = xd_reader_id(reader,
+                                   "child",
+                                   from->child.data,
+                                   from->child.len,
+                                   msg->given.child.bytes);
+    if (!err) {
+        err = xd_reader_id(reader,
+                           "parent",
+                           from->parent.data,
+                           from->parent.len,
+                           msg->given.parent.bytes);
+    }
+    return err ? err
+               : read_frames(reader,
+                             from->frames,
+                             from->n_frames,
+                             msg->kind,
+                             &msg->given.frames,
+                             &msg->given.frame_count);
 }
 
 enum xd_err xd_unpack_ids(struct xd_reader *reader,

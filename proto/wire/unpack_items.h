@@ -23,4 +23,12 @@ enum xd_err xd_unpack_ids(struct xd_reader *reader,
                           const Xd__Pb__Envelope *envelope,
                           struct xd_msg *msg) XD_MUST_USE;
 
+enum xd_err xd_unpack_given(struct xd_reader *reader,
+                            const Xd__Pb__Envelope *envelope,
+                            struct xd_msg *msg) XD_MUST_USE;
+/* unpack_options.c: of one task. */
+enum xd_err xd_unpack_options(struct xd_reader *reader,
+                              const Xd__Pb__Task *from,
+                              struct xd_task *to) XD_MUST_USE;
+
 #endif

@@ -322,6 +322,9 @@ enum xd_err xd_unpack_ready(struct xd_reader *reader,
                              from->profile.len,
                              &to->profile);
     }
+    if (!err) {
+        err = xd_reader_needs(reader, "has", from->has.data, from->has.len, &to->has);
+    }
     to->formats = from->formats;
     to->hold = from->hold;
     return err ? err : read_handlers(reader, from, to);

@@ -52,6 +52,31 @@ bool xdt_frames_equal(const struct xd_frame *a, const struct xd_frame *b, size_t
     return true;
 }
 
+static bool options_equal(const struct xd_task_options *a,
+                          const struct xd_task_options *b)
+{
+    return a->priority == b->priority && a->rank == b->rank &&
+           xd_bytes_equal(a->kind, b->kind) && a->estimate_us == b->estimate_us &&
+           a->delay_ms == b->delay_ms && a->deadline_ms == b->deadline_ms &&
+           a->limit_ms == b->limit_ms && a->retries_failed == b->retries_failed &&
+           a->retries_lost == b->retries_lost && a->backoff_ms == b->backoff_ms &&
+           xd_bytes_equal(a->replaces, b->replaces) &&
+           xd_bytes_equal(a->dedupe, b->dedupe) && xd_bytes_equal(a->needs, b->needs) &&
+           xd_session_is(a->worker, b->worker) && a->after_count == b->after_count &&
+           ids_equal(a->after, b->after, a->after_count);
+}
+
+/* By id alone: their frames come in messages of their own. */
+static bool given_equal(const struct xd_task *a, const struct xd_task *b)
+{
+    for (size_t i = 0; a->given_count == b->given_count && i < a->given_count; i++) {
+        if (!xd_task_id_equal(&a->given[i].id, &b->given[i].id)) {
+            return false;
+        }
+    }
+    return a->given_count == b->given_count;
+}
+
 bool xdt_task_equal(const struct xd_task *a, const struct xd_task *b)
 {
     return xd_task_id_equal(&a->id, &b->id) && a->format == b->format &&
@@ -59,7 +84,8 @@ bool xdt_task_equal(const struct xd_task *a, const struct xd_task *b)
            a->timeout_ms == b->timeout_ms && a->min_workers == b->min_workers &&
            a->part == b->part && a->setup == b->setup &&
            xd_session_is(a->origin, b->origin) && xd_bytes_equal(a->callee, b->callee) &&
-           a->frame_count == b->frame_count &&
+           options_equal(&a->options, &b->options) && a->attempt == b->attempt &&
+           given_equal(a, b) && a->frame_count == b->frame_count &&
            xdt_frames_equal(a->frames, b->frames, a->frame_count);
 }
 
@@ -67,6 +93,7 @@ bool xdt_result_equal(const struct xd_result *a, const struct xd_result *b)
 {
     return xd_task_id_equal(&a->id, &b->id) && a->part == b->part &&
            a->parts == b->parts && a->outcome == b->outcome && a->run_ns == b->run_ns &&
+           xd_session_is(a->worker, b->worker) && a->attempt == b->attempt &&
            xd_bytes_equal(a->error, b->error) && a->frame_count == b->frame_count &&
            xdt_frames_equal(a->frames, b->frames, a->frame_count);
 }
@@ -105,7 +132,8 @@ static bool hello_oks_equal(const struct xd_hello_ok *a, const struct xd_hello_o
 static bool readies_equal(const struct xd_ready *a, const struct xd_ready *b)
 {
     return xd_bytes_equal(a->profile, b->profile) && a->formats == b->formats &&
-           a->hold == b->hold && a->handler_count == b->handler_count &&
+           a->hold == b->hold && xd_bytes_equal(a->has, b->has) &&
+           a->handler_count == b->handler_count &&
            texts_equal(a->handlers, b->handlers, a->handler_count);
 }
 
@@ -187,6 +215,14 @@ static bool setups_equal(const struct xd_msg *a, const struct xd_msg *b)
            xdt_frames_equal(a->setup.frames, b->setup.frames, a->setup.frame_count);
 }
 
+static bool givens_equal(const struct xd_msg *a, const struct xd_msg *b)
+{
+    return xd_task_id_equal(&a->given.child, &b->given.child) &&
+           xd_task_id_equal(&a->given.parent, &b->given.parent) &&
+           a->given.frame_count == b->given.frame_count &&
+           xdt_frames_equal(a->given.frames, b->given.frames, a->given.frame_count);
+}
+
 bool xdt_msg_equal(const struct xd_msg *a, const struct xd_msg *b)
 {
     if (a->kind != b->kind || a->ack != b->ack || a->accepted != b->accepted) {
@@ -223,6 +259,8 @@ bool xdt_msg_equal(const struct xd_msg *a, const struct xd_msg *b)
         return admins_equal(&a->admin, &b->admin);
     case XD_KIND_SETUP:
         return setups_equal(a, b);
+    case XD_KIND_GIVEN:
+        return givens_equal(a, b);
     case XD_KIND_ACCEPTED:
     case XD_KIND_ACK:
     case XD_KIND_HEARTBEAT:

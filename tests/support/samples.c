@@ -140,6 +140,7 @@ void xdt_batch(enum xd_kind kind, size_t count, size_t size, struct xd_msg *out)
     out->tasks.tasks = make_array(count, sizeof(struct xd_task));
     for (unsigned i = 0; i < count; i++) {
         out->tasks.tasks[i] = xdt_task(i, "echo", size);
+        out->tasks.tasks[i].attempt = kind == XD_KIND_TASK ? 1 : 0;
     }
 }
 
@@ -222,6 +223,7 @@ static void sample_ready(struct xd_msg *out)
         .handlers = texts("echo", "stats::rnorm"),
         .handler_count = 2,
         .hold = 4,
+        .has = xdt_text("gpu=2 memory=4e9 fast"),
     };
 }
 
@@ -248,13 +250,48 @@ static void sample_setup(struct xd_msg *out)
     out->setup.frame_count = 2;
 }
 
+static struct xd_task_id *two_ids(void)
+{
+    struct xd_task_id *ids = make_array(2, sizeof *ids);
+    ids[0] = xdt_id(1);
+    ids[1] = xdt_id(2);
+    return ids;
+}
+
+/* Every option. */
+static struct xd_task task_with_options(unsigned n)
+{
+    struct xd_task task = xdt_task(n, "sum", 1);
+    task.options = (struct xd_task_options){
+        .priority = XD_PRIORITY_INTERACTIVE,
+        .rank = -3,
+        .kind = xdt_text("query"),
+        .estimate_us = 1500,
+        .delay_ms = 10,
+        .deadline_ms = 60000,
+        .limit_ms = 5000,
+        .retries_failed = 2,
+        .retries_lost = 3,
+        .backoff_ms = 100,
+        .replaces = xdt_text("slider"),
+        .dedupe = xdt_text("2024-01"),
+        .needs = xdt_text("gpu>=1 fast"),
+        .worker = {9},
+        .after = two_ids(),
+        .after_count = 2,
+    };
+    task.frames[0].role = XD_FRAME_GIVEN;
+    return task;
+}
+
 static void sample_submit(struct xd_msg *out)
 {
     struct xd_frame frames[] = {xdt_body("hi"), packed_objects("sqlite3")};
     struct xd_frame large[] = {xdt_reference(7, 1, 5000000)};
     frames[1].name = xdt_text("data");
     frames[1].codec = 2;
-    struct xd_task *tasks = make_array(2, sizeof *tasks);
+    struct xd_task *tasks = make_array(3, sizeof *tasks);
+    tasks[2] = task_with_options(3);
     tasks[0] = (struct xd_task){
         .id = xdt_id(1),
         .format = XD_FORMAT_CALL,
@@ -275,7 +312,7 @@ static void sample_submit(struct xd_msg *out)
     out->ack = 3;
     out->tasks.profile = xdt_text("default");
     out->tasks.tasks = tasks;
-    out->tasks.count = 2;
+    out->tasks.count = 3;
 }
 
 static void sample_task(struct xd_msg *out)
@@ -287,6 +324,12 @@ static void sample_task(struct xd_msg *out)
     tasks[1].part = 1;
     tasks[0].origin.n = tasks[1].origin.n = 7;
     tasks[1].setup = 2;
+    tasks[0].attempt = 2;
+    tasks[1].attempt = 1;
+    tasks[0].given = make_array(2, sizeof *tasks[0].given);
+    tasks[0].given[0] = (struct xd_given){.id = xdt_id(4)};
+    tasks[0].given[1] = (struct xd_given){.id = xdt_id(5)};
+    tasks[0].given_count = 2;
     out->tasks.tasks = tasks;
     out->tasks.count = 2;
 }
@@ -299,6 +342,8 @@ static void sample_result(struct xd_msg *out)
     results[1] = xdt_result(2, XD_OUTCOME_FAILED, NULL);
     results[1].part = 1;
     results[1].parts = 2;
+    results[1].worker.n = 9;
+    results[1].attempt = 2;
     out->accepted = 9;
     out->results.results = results;
     out->results.count = 2;
@@ -308,10 +353,7 @@ static void sample_result(struct xd_msg *out)
 
 static void sample_ids(struct xd_msg *out)
 {
-    struct xd_task_id *ids = make_array(2, sizeof *ids);
-    ids[0] = xdt_id(1);
-    ids[1] = xdt_id(2);
-    out->ids.ids = ids;
+    out->ids.ids = two_ids();
     out->ids.count = 2;
     if (out->kind == XD_KIND_CANCEL) {
         out->ids.level = XD_CANCEL_INTERRUPT;
@@ -369,6 +411,16 @@ static void sample_admin(struct xd_msg *out)
     };
 }
 
+static void sample_given(struct xd_msg *out)
+{
+    struct xd_frame frames[] = {xdt_object("sqlite3", "db"),
+                                xdt_reference(9, 2, 7000000)};
+    out->given.child = xdt_id(1);
+    out->given.parent = xdt_id(4);
+    out->given.frames = xdt_frames(frames, 2);
+    out->given.frame_count = 2;
+}
+
 void xdt_sample(enum xd_kind kind, struct xd_msg *out)
 {
     *out = (struct xd_msg){.kind = kind};
@@ -416,6 +468,9 @@ void xdt_sample(enum xd_kind kind, struct xd_msg *out)
         break;
     case XD_KIND_SETUP:
         sample_setup(out);
+        break;
+    case XD_KIND_GIVEN:
+        sample_given(out);
         break;
     case XD_KIND_ACCEPTED:
         out->accepted = 300;

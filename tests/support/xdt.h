@@ -37,7 +37,7 @@ struct xd_frame *xdt_frames(const struct xd_frame *frames, size_t count);
 
 /* A message of the kind in which every field that the kind has is set; the golden bytes
  * are those of these messages. Kinds run from 1 to XDT_KIND_LAST. */
-#define XDT_KIND_LAST XD_KIND_SETUP
+#define XDT_KIND_LAST XD_KIND_GIVEN
 void xdt_sample(enum xd_kind kind, struct xd_msg *out);
 
 /* A SUBMIT (or TASK) or RESULT of `count` items with bodies of `size` bytes. */

@@ -29,7 +29,7 @@ const struct xdt_bad_input xdt_bad_inputs[] = {
     {"1:1 2:4 8:7", "", BAD, "is not a protobuf message"},
     {"1:1 2:4 8:{!ff}", "", BAD, "is not a protobuf message"},
     {"1:1", "", XD_ERR_UNSUPPORTED, "kind is 0"},
-    {"1:1 2:22", "", XD_ERR_UNSUPPORTED, "kind is 22"},
+    {"1:1 2:23", "", XD_ERR_UNSUPPORTED, "kind is 23"},
     {"1:1 2:4294967295", "", XD_ERR_UNSUPPORTED, "kind is 4294967295"},
     {"1:1 2:14 63:#65536", "", LARGE, "envelope has 65545 bytes, want at most 65536"},
     {"1:1 2:14 15000x63:0", "", LARGE, "envelope needs more than 262144 bytes"},
@@ -99,6 +99,8 @@ const struct xdt_bad_input xdt_bad_inputs[] = {
     {"1:1 2:3 7:{1:|p| 2:2 3:|h|}", "", BAD, "ready.handlers has 1 items, but formats lacks call"},
     {"1:1 2:3 7:{1:|p| 2:4 3:|h| 3:|\x7f|}", "", BAD, "ready.handlers[1] is not a valid name"},
     {"1:1 2:3 7:{1:|p| 2:4 3:||}", "", BAD, "ready.handlers[0] is missing"},
+    {"1:1 2:3 7:{1:|p| 2:2 5:|gpu=|}", "", BAD, "ready.has is not made of words"},
+    {"1:1 2:3 7:{1:|p| 2:2 5:#256}", "", LARGE, "ready.has has 256 bytes"},
 
     /* tasks */
     {"1:1 2:4 10:|\xff| " TASK, "", BAD, "profile is not a valid name: \"\\xff\""},
@@ -116,11 +118,29 @@ const struct xdt_bad_input xdt_bad_inputs[] = {
     {SUBMIT "8:{1:#16 2:1 9:1}", "", BAD, "tasks[0].hold is set in a SUBMIT"},
     {SUBMIT "8:{1:#16 2:1 11:f7}", "", BAD, "tasks[0].origin is set in a SUBMIT"},
     {"1:1 2:6 8:{1:#16 2:1 10:2}", "", BAD, "tasks[0].origin is missing beside a setup"},
+    {SUBMIT "8:{1:#16 2:1 13:1}", "", BAD, "tasks[0].attempt is 1 in a SUBMIT"},
+    {"1:1 2:6 8:{1:#16 2:1 12:{1:1}}", "", BAD, "tasks[0].options are set in a TASK"},
+    {SUBMIT "8:{1:#16 2:1 12:{1:4}}", "", BAD, "tasks[0].options.priority is 4, want 0 to 3"},
+    {SUBMIT "8:{1:#16 2:1 12:{2:65536}}", "", BAD, "tasks[0].options.rank is 32768, want -32768 to 32767"},
+    {SUBMIT "8:{1:#16 2:1 12:{2:65537}}", "", BAD, "tasks[0].options.rank is -32769"},
+    {SUBMIT "8:{1:#16 2:1 12:{8:1001}}", "", BAD, "tasks[0].options.retries_failed is 1001, want 0 to 1000"},
+    {SUBMIT "8:{1:#16 2:1 12:{9:4294967295}}", "", BAD, "tasks[0].options.retries_lost is 4294967295"},
+    {SUBMIT "8:{1:#16 2:1 12:{5:7 6:7}}", "", BAD, "tasks[0].options.deadline_ms is 7, not after delay_ms 7"},
+    {SUBMIT "8:{1:#16 2:1 12:{3:|a\nb|}}", "", BAD, "tasks[0].options.task_class is not a valid name"},
+    {SUBMIT "8:{1:#16 2:1 12:{11:#256}}", "", LARGE, "tasks[0].options.replaces has 256 bytes"},
+    {SUBMIT "8:{1:#16 2:1 12:{12:|\xff|}}", "", BAD, "tasks[0].options.dedupe is not a valid name"},
+    {SUBMIT "8:{1:#16 2:1 12:{13:|gpu>=|}}", "", BAD, "tasks[0].options.needs is not made of words"},
+    {SUBMIT "8:{1:#16 2:1 12:{15:#15}}", "", BAD, "tasks[0].options.after has 15 bytes, want 16"},
+    {SUBMIT "8:{1:#16 2:1 12:{33x15:#16}}", "", LARGE, "tasks[0].options.after has 33 items, want at most 32"},
+    {SUBMIT "8:{1:#16 2:1 14:#16}", "", BAD, "tasks[0].given is set in a SUBMIT"},
+    {"1:1 2:6 8:{1:#16 2:1 14:#17}", "", BAD, "tasks[0].given has 17 bytes, want 16"},
+    {"1:1 2:6 8:{1:#16 2:1 33x14:#16}", "", LARGE, "tasks[0].given has 33 items, want at most 32"},
     {SUBMIT "257x" TASK, "", LARGE, "tasks has 257 items, want at most 256"},
 
     /* frames */
     {SUBMIT "8:{1:#16 2:1 8:{4:1}}", "1", BAD, "tasks[0].frames[0].role is 0, want 1 to 3"},
     {SUBMIT "8:{1:#16 2:1 8:{1:4 4:1}}", "1", BAD, "tasks[0].frames[0].role is 4"},
+    {SUBMIT "8:{1:#16 2:1 8:{1:6 4:1}}", "1", BAD, "tasks[0].frames[0].role is 6"},
     {SUBMIT "8:{1:#16 2:1 8:{1:1 4:9 8:1}}", "9", BAD, "frames[0].count is 1 on a frame of role 1"},
     {SUBMIT "8:{1:#16 2:1 8:{1:2 2:|a| 4:15 8:2}}", "15", BAD, "frames[0].count is 2, but size is 15"},
     {SUBMIT "8:{1:#16 2:1 8:{1:2 2:|a| 4:15 5:f7 6:1 8:4294967295}}", "", BAD, "count is 4294967295, but size is 15"},
@@ -152,6 +172,7 @@ const struct xdt_bad_input xdt_bad_inputs[] = {
     {RESULT "9:{1:#16 4:2 5:#4097}", "", LARGE, "results[0].error has 4097 bytes, want at most 4096"},
     {RESULT "9:{1:#16 4:1} 19:#5", "", BAD, "started has 5 bytes, want 16"},
     {RESULT "9:{1:#16 4:1 7:{1:9 4:1}}", "1", BAD, "results[0].frames[0].role is 9"},
+    {RESULT "9:{1:#16 4:1 7:{1:5 4:1}}", "1", BAD, "results[0].frames[0].role is 5, want 1 to 3"},
     {RESULT "257x9:{1:#16 4:1}", "", LARGE, "results has 257 items"},
 
     /* ids */
@@ -215,6 +236,14 @@ const struct xdt_bad_input xdt_bad_inputs[] = {
     {SETUP "20:{2:1 4:{1:4 4:1}}", "1,1", BAD, "message has 2 payload frames"},
     {SETUP "20:{2:1 1024x4:{1:4}}", "", LARGE, "setup.frames brings the message to 1024 frames"},
     {SETUP "20:{2:1 4:{1:4 4:786432} 4:{1:4 4:1}}", "786432,1", LARGE, "setup.frames have 786433 bytes, want at most 786432"},
+
+    /* GIVEN */
+    {"1:1 2:22", "", BAD, "given is missing in GIVEN"},
+    {"1:1 2:14 21:{1:#16 2:#16}", "", BAD, "given does not belong in HEARTBEAT"},
+    {"1:1 2:22 21:{2:#16}", "", BAD, "given.child has 0 bytes, want 16"},
+    {"1:1 2:22 21:{1:#16 2:#3}", "", BAD, "given.parent has 3 bytes, want 16"},
+    {"1:1 2:22 21:{1:#16 2:#16 3:{1:5 4:1}}", "1", BAD, "given.frames[0].role is 5, want 1 to 3"},
+    {"1:1 2:22 21:{1:#16 2:#16 3:{1:1 4:1}}", "", BAD, "given.frames[0] wants a payload frame"},
 };
 /* clang-format on */
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Needs and what meets them. */
-#include "core/needs.h"
+#include "base/needs.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -65,6 +65,31 @@ static double unit(char letter)
     }
 }
 
+/* What may follow a number's digits: a unit, or an exponent of at most three digits. */
+static bool parse_end(struct span text, double *times)
+{
+    if (text.at[0] != 'e') {
+        *times = unit(text.at[0]);
+        return *times > 0 && text.size == 1;
+    }
+    bool is_signed = text.size > 1 && (text.at[1] == '-' || text.at[1] == '+');
+    size_t first = is_signed ? 2 : 1;
+    unsigned power = 0;
+    if (text.size <= first || text.size > first + 3) {
+        return false;
+    }
+    for (size_t i = first; i < text.size; i++) {
+        if (text.at[i] < '0' || text.at[i] > '9') {
+            return false;
+        }
+        power = power * 10 + (unsigned)(text.at[i] - '0');
+    }
+    for (unsigned i = 0; i < power; i++) {
+        *times = text.at[1] == '-' ? *times / 10 : *times * 10;
+    }
+    return true;
+}
+
 /* The locale has no say in it. */
 static bool parse_number(struct span text, double *out)
 {
@@ -82,9 +107,11 @@ static bool parse_number(struct span text, double *out)
             break;
         }
     }
-    double times = i == text.size ? 1 : unit(text.at[i]);
+    double times = 1;
+    bool is_whole =
+        i == text.size || parse_end((struct span){text.at + i, text.size - i}, &times);
     *out = value / (scale > 0 ? scale : 1) * times;
-    return digits > 0 && times > 0 && i + 1 >= text.size;
+    return digits > 0 && is_whole;
 }
 
 static struct span all_of(const struct xd_bytes *bytes)
@@ -93,7 +120,7 @@ static struct span all_of(const struct xd_bytes *bytes)
                          : (struct span){(const char *)bytes->data, bytes->size};
 }
 
-bool xdb_needs_are_valid(const struct xd_bytes *needs)
+bool xd_needs_are_valid(const struct xd_bytes *needs)
 {
     struct span rest = all_of(needs), word;
     while (next_word(&rest, &word)) {
@@ -140,7 +167,7 @@ static bool is_had(const struct term *needed, const struct xd_bytes *has)
     return false;
 }
 
-bool xdb_needs_are_met(const struct xd_bytes *needs, const struct xd_bytes *has)
+bool xd_needs_are_met(const struct xd_bytes *needs, const struct xd_bytes *has)
 {
     struct span rest = all_of(needs), word;
     while (next_word(&rest, &word)) {
