@@ -99,7 +99,44 @@ struct xd_payload {
     uint32_t codec; /* version of the class's encoding, 0 for the first */
 };
 
-struct xd_setup; /* below */
+struct xd_setup; /* below, like the next */
+struct xd_future;
+
+/* How a task is to be placed and what becomes of it; all zero: nothing special. Names and
+ * keys are printable texts of 1 to 255 bytes without quotes and backslash, NULL: none.
+ * Times count from the task's arrival at the broker, in milliseconds; 0: none. */
+struct xd_call_options {
+    enum xd_priority priority; /* strict classes, each with a minimum share */
+    int rank; /* of policy "priority": the greater goes first; -32768 to 32767 */
+    const char *task_class; /* what its run time is learned by; NULL: its callee */
+    uint64_t estimate_us;   /* how long it will run, as far as is known; 0: unknown */
+    uint64_t delay_ms;      /* it does not begin before */
+    uint64_t deadline_ms; /* not begun by then it ends as EXPIRED; longer than delay_ms */
+    /* Of one run, from its start or its last sign of life, which is an event or
+     * xd_job_touch(); then it is interrupted, and EXPIRED. */
+    uint64_t limit_ms;
+    /* How often it runs again after an error, and after its worker was lost; at most
+     * 1,000 each. One whose workers were lost three times is put aside, see
+     * xd_profile_kick(). Before it runs again it pauses: each time twice as long, at most
+     * an hour. */
+    unsigned retries_failed, retries_lost;
+    uint32_t backoff_ms;
+    /* A key: this session's open task with the same one is cancelled. */
+    const char *replaces;
+    /* A key: while a task of the same user with it is open in the profile, or its result
+     * still remembered, this one does not run and gets that one's outcome. */
+    const char *dedupe;
+    /* What its worker must have: words, name=text, name>=number, like "gpu>=1 memory>=4e9
+     * fast" (xd_worker_options.has). A task that no worker of now can serve waits for
+     * one, and there is an event of kind "warning". */
+    const char *needs;
+    struct xd_session_id worker; /* that it waits for, as long as it is there; 0: any */
+    /* Tasks of this client, at most XD_AFTER_MAX, submitted before and not freed: it
+     * begins when all are done and has their results, see xd_job_given(). When one ends
+     * otherwise, it ends as FAILED. */
+    struct xd_future *const *after;
+    size_t after_count;
+};
 
 /* What to run. Zero fields are good values, but format CALL needs `callee`. */
 struct xd_call {
@@ -114,12 +151,12 @@ struct xd_call {
     uint32_t min_workers;   /* everywhere: wait for so many workers; 0: one */
     struct xd_setup *setup; /* of the same client: a worker has it before the task begins
                                there; shared: kept until the task has ended. NULL: none */
+    const struct xd_call_options *options; /* NULL: none; read during the call only */
 };
 
-/* One submitted task. Freed with xd_future_free(), which does not cancel it. */
-struct xd_future;
-
-/* Hand one task in; never waits. Returns the future in *out. It leaves at once where
+/* A future is one submitted task. Freed with xd_future_free(), which does not cancel it.
+ *
+ * Hand one task in; never waits. Returns the future in *out. It leaves at once where
  * nothing else is under way; else tasks gather for at most a millisecond, so that a loop
  * of submissions becomes few messages. What the broker refuses for lack of room (BUSY) is
  * kept and offered again without the caller's help. Errors: XD_ERR_INVALID (`error` names
@@ -206,7 +243,8 @@ const char *xd_future_error(const struct xd_future *future);
 /* How many parts it had: 1, or the number of workers an everywhere-task went to. */
 size_t xd_future_parts(const struct xd_future *future);
 
-/* Part `part` (0 for an ordinary task): its outcome, error, payload frames. The frames
+/* Part `part` (0 for an ordinary task): its outcome, error, payload frames, run time,
+ * worker (0: it was at none) and attempt (1: the first; 0: it was at none). The frames
  * live as long as the future and have their bytes here, also those that came as chunks.
  * part < parts (asserted). */
 const struct xd_result *xd_future_result(const struct xd_future *future, size_t part);
@@ -258,6 +296,58 @@ enum xd_err xd_profile_open(struct xd_client *client,
                             unsigned flags,
                             struct xd_error *error) XD_MUST_USE;
 
+/* How a profile's tasks go. `set` says which of the fields count. */
+enum xd_profile_field {
+    XD_SET_POLICY = 1,
+    XD_SET_WEIGHT = 2,
+    XD_SET_MAX_RUNNING = 4,
+    XD_SET_PAUSED = 8,
+    XD_SET_POOL = 16,
+    XD_SET_MAX_TASKS = 32,
+    XD_SET_MAX_BYTES = 64,
+    XD_SET_LEARNED_CUTS = 128
+};
+#define XD_WEIGHT_MIN 1e-3
+#define XD_WEIGHT_MAX 1e6
+struct xd_profile_settings {
+    unsigned set;       /* bits of enum xd_profile_field */
+    const char *policy; /* "bands" (at first), "fifo", "sjf", "priority", "round_robin";
+                           only while the profile is empty */
+    double weight; /* its share of workers that profiles share; 1 at first; XD_WEIGHT_MIN
+                      to XD_WEIGHT_MAX */
+    uint32_t max_running; /* tasks at workers at one time; 0: no limit */
+    bool paused;          /* nothing goes to workers */
+    const char *pool;     /* the profile whose workers it uses; only while it is empty */
+    uint64_t max_tasks, max_bytes; /* that may be there, unacknowledged results included;
+                                      over it, tasks wait in their client (BUSY). 0: the
+                                      broker's own limit */
+    bool learned_cuts; /* bands: cut by how long this profile's own tasks run, instead of
+                          from 1 ms by eights */
+};
+
+/* xd_profile_open() and these settings at once. `settings` may be NULL. Errors as there;
+ * XD_ERR_INVALID names the field. */
+enum xd_err xd_profile_make(struct xd_client *client,
+                            const char *name,
+                            unsigned flags,
+                            const struct xd_profile_settings *settings,
+                            struct xd_error *error) XD_MUST_USE;
+
+/* Change settings of a profile that exists: one that this session made or nobody did, or,
+ * for an administrator, any. Waits for the answer. Errors: XD_ERR_NOT_FOUND (no such
+ * profile), XD_ERR_FORBIDDEN (another's), XD_ERR_EXISTS (policy or pool of one that is
+ * not empty), XD_ERR_INVALID (`error` names the field), XD_ERR_GONE. */
+enum xd_err xd_profile_set(struct xd_client *client,
+                           const char *name,
+                           const struct xd_profile_settings *settings,
+                           struct xd_error *error) XD_MUST_USE;
+
+/* Let the tasks of a profile that were put aside, because their workers died again and
+ * again, run once more. Waits for the answer. Errors as xd_profile_set(). */
+enum xd_err xd_profile_kick(struct xd_client *client,
+                            const char *name,
+                            struct xd_error *error) XD_MUST_USE;
+
 /* Cancel every task of this session in a profile that has not ended, also those whose
  * futures were freed. Never waits. Errors: XD_ERR_GONE. */
 enum xd_err xd_profile_cancel(struct xd_client *client, const char *name) XD_MUST_USE;
@@ -284,11 +374,57 @@ enum xd_err xd_profile_counts(struct xd_client *client,
                               struct xd_profile_counts *out,
                               struct xd_error *error) XD_MUST_USE;
 
-/* Ask the broker: verb "status" (JSON), or "cancel" with a task id of another session of
- * the same user as 32 hex digits. It leaves after the tasks that were submitted before.
- * Waits `timeout_ms` at most. Returns the answer's text in *out (one reference). Errors:
- * XD_ERR_TIMEOUT, XD_ERR_NOT_FOUND, XD_ERR_FORBIDDEN, XD_ERR_UNSUPPORTED, XD_ERR_GONE;
- * `error` has the broker's sentence. */
+/* Where a task is and why. Texts are ended by NUL. */
+struct xd_task_why {
+    char state[16];   /* "unsent" (it has not left this client), "queued", "delayed",
+                         "waiting" (for tasks it comes after), "held" (at a worker, behind
+                         others), "running", "cancelling", "quarantine", "ended" */
+    char reason[160]; /* what it waits for; "" when it does not */
+    struct xd_session_id worker; /* that has it, or that it waits for; 0: none */
+    uint64_t ahead;              /* tasks of its kind before it */
+    uint64_t workers;            /* that live and could run it */
+    uint64_t predicted_us;       /* its run time; 0: unknown */
+    uint32_t attempts;           /* runs that ended and were to be repeated; of them */
+    uint32_t deaths;             /* by the loss of their worker */
+    int64_t starts_in_ms;        /* about; -1: nothing can be said */
+};
+
+/* Why is it where it is? Waits `timeout_ms` at most (-1: no limit). Errors:
+ * XD_ERR_TIMEOUT, XD_ERR_GONE, XD_ERR_NOMEM. */
+enum xd_err xd_task_explain(struct xd_future *future,
+                            int timeout_ms,
+                            struct xd_task_why *out,
+                            struct xd_error *error) XD_MUST_USE;
+
+/* The states of this session's open tasks in a profile (NULL: in all), in one question:
+ * `visit` is called, in this thread and before the function returns, for each that is not
+ * simply queued ("unsent" ones among them), XD_STATES_MAX of each kind at most; who is
+ * not named is queued.
+ * `run_ms`: since it began, 0: it did not. Errors as xd_task_explain(), XD_ERR_INVALID
+ * (name). */
+#define XD_STATES_MAX 10000u
+struct xd_task_state {
+    struct xd_task_id id;
+    char state[16]; /* as in xd_task_why */
+    struct xd_session_id worker;
+    uint32_t attempt; /* 1: the first */
+    uint64_t run_ms;
+};
+enum xd_err xd_client_tasks(struct xd_client *client,
+                            const char *profile,
+                            int timeout_ms,
+                            void (*visit)(void *context,
+                                          const struct xd_task_state *state),
+                            void *context,
+                            struct xd_error *error) XD_MUST_USE;
+
+/* Ask the broker: verb "status" (JSON), "explain" with a task id or a worker's session,
+ * or "cancel" with a task id as 32 hex digits, or one of "profile=NAME",
+ * "session=NUMBER", "key=KEY" (given as `replaces` or `dedupe`), of all sessions of the
+ * same user; more in the protocol's page, section 4. It leaves after the tasks that were
+ * submitted before. Waits `timeout_ms` at most. Returns the answer's text in *out (one
+ * reference). Errors: XD_ERR_TIMEOUT, XD_ERR_NOT_FOUND, XD_ERR_FORBIDDEN,
+ * XD_ERR_UNSUPPORTED, XD_ERR_GONE; `error` has the broker's sentence. */
 enum xd_err xd_admin(struct xd_client *client,
                      const char *verb,
                      const char *const *args,

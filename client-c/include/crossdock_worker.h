@@ -33,7 +33,10 @@ struct xd_worker_options {
     uint32_t formats;            /* bits 1 << enum xd_format; 0: CALL */
     const char *const *handlers; /* the callees offered, at most 256; one "*" for any */
     size_t handler_count;
-    uint32_t hold; /* short tasks it will hold ahead, at most 255 */
+    uint32_t hold;   /* short tasks it will hold ahead, at most 255 */
+    const char *has; /* what tasks may need: words, name=text, name=number, like "gpu=2
+                        memory=4e9 fast", at most 255 bytes; NULL: $CROSSDOCK_HAS, else
+                        nothing */
     struct xd_session_id
         owner; /* the session that started it; 0: $CROSSDOCK_OWNER, else none */
     /* For people, in `crossdock workers`. Its host agent and slot are known from
@@ -85,7 +88,8 @@ void xd_worker_leave(struct xd_worker *worker);
  * ----------------------------------------------------------------------------------------------
  */
 
-/* Id, format, callee, payload frames (with their bytes); valid until the job ends. */
+/* Id, format, callee, payload frames (with their bytes), which run of it this is
+ * (`attempt`, from 1); valid until the job ends. */
 const struct xd_task *xd_job_task(const struct xd_job *job);
 
 /* Its callee ended by NUL ("" for format R), and argument `index` or the one called
@@ -108,6 +112,19 @@ bool xd_job_setup(const struct xd_job *job, struct xd_setup_view *out);
 /* Has it been cancelled, or is the broker gone? Cheap; long computations ask now and
  * then. Any thread. */
 bool xd_job_is_cancelled(const struct xd_job *job);
+
+/* The results of the tasks that its client named in `after`: how many those are, and the
+ * frames of number `index` (from 0, in the client's order) with their count in *count;
+ * they have their bytes here, are no arguments of the job, and are valid until it ends.
+ * index < count of tasks (asserted). */
+size_t xd_job_given_count(const struct xd_job *job);
+const struct xd_frame *xd_job_given(const struct xd_job *job,
+                                    size_t index,
+                                    size_t *count);
+
+/* Say that the job lives, for its limit_ms; cheap: at most ten times a second something
+ * is sent. Errors: XD_ERR_GONE. */
+enum xd_err xd_job_touch(struct xd_job *job) XD_MUST_USE;
 
 /* Send bytes to the client while the job runs: `kind` is a name ("progress"), `bytes`
  * shared, at most 1 MiB. Errors: XD_ERR_INVALID, XD_ERR_TOO_LARGE, XD_ERR_BUSY (the way

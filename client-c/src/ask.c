@@ -89,30 +89,6 @@ enum xd_err xd_admin(struct xd_client *client,
                         error);
 }
 
-enum xd_err xd_profile_open(struct xd_client *client,
-                            const char *name,
-                            unsigned flags,
-                            struct xd_error *error)
-{
-    const char *args[4] = {name};
-    size_t count = 1;
-    if (flags & XD_PROFILE_BOUND) {
-        args[count++] = "bound";
-    }
-    if (flags & XD_PROFILE_ROUND_ROBIN) {
-        args[count++] = "round_robin";
-    }
-    if (flags & XD_PROFILE_FREE) {
-        args[count++] = "free";
-    }
-    struct xd_bytes *text = NULL;
-    enum xd_err err = xd_admin(client, "profile", args, count, -1, &text, error);
-    if (err == XD_OK) {
-        xd_bytes_unref(text);
-    }
-    return err;
-}
-
 /* Lines of a name and a number; names that are not known here may be added. */
 static enum xd_err read_counts(const struct xd_bytes *text, struct xd_profile_counts *out)
 {

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* A call of the application, checked and turned into a future that can be queued. */
+#include "after.h"
 #include "base/alloc.h"
 #include "client_core.h"
+#include "options.h"
 #include "payload.h"
 #include "wire/class.h"
 
@@ -39,7 +41,7 @@ static enum xd_err check_call(const struct xd_client_core *core,
     for (size_t i = 0; i < call->payload_count && err == XD_OK; i++) {
         err = xd_payload_check(&call->payloads[i], error);
     }
-    return err;
+    return err == XD_OK ? xd_options_check(core, call, error) : err;
 }
 
 static enum xd_err fill(struct xd_client_core *core,
@@ -58,7 +60,7 @@ static enum xd_err fill(struct xd_client_core *core,
             future->task.frame_count++;
         }
     }
-    return err;
+    return err == XD_OK ? xd_options_fill(core, call->options, future) : err;
 }
 
 enum xd_err xd_client_core_make(struct xd_client_core *core,
@@ -83,6 +85,7 @@ enum xd_err xd_client_core_make(struct xd_client_core *core,
     for (size_t i = 0; i < sizeof links / sizeof *links; i++) {
         xd_list_init(links[i]);
     }
+    future->core = core;
     future->text = "";
     future->parts = &future->one;
     future->task =
@@ -122,17 +125,24 @@ enum xd_err xd_client_core_make(struct xd_client_core *core,
     return XD_OK;
 }
 
-static void drop_frames(struct xd_future *future)
+void xd_future_clear_task(struct xd_future *future)
 {
-    for (size_t i = 0; i < future->task.frame_count; i++) {
-        xd_frame_clear(&future->frames[i]);
+    struct xd_task *task = &future->task;
+    for (size_t i = 0; i < task->frame_count; i++) {
+        xd_frame_clear(&task->frames[i]);
     }
-    future->task.frame_count = 0;
+    if (task->frames != future->frames) {
+        xd_free(task->frames);
+        task->frames = future->frames;
+    }
+    task->frame_count = 0;
+    xd_options_clear(&task->options);
 }
 
 void xd_future_destroy(struct xd_future *future)
 {
-    drop_frames(future);
+    xd_future_clear_task(future);
+    xd_free(future->after); /* a copy's, in a forked child */
     xd_bytes_unref(future->profile);
     xd_bytes_unref(future->task.callee);
     for (size_t i = 0; i < future->part_count; i++) {
@@ -149,5 +159,6 @@ void xd_client_core_unmake(struct xd_client_core *core, struct xd_future *future
 {
     xd_channel_release(&core->channel, &future->made);
     xd_client_core_setup_unuse(core, future->setup);
+    xd_after_drop(core, future);
     xd_future_destroy(future);
 }

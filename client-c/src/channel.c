@@ -296,8 +296,9 @@ enum xd_err xd_channel_detach(struct xd_channel *channel,
     xd_list_init(&fresh);
     size_t here = 0;
     for (size_t i = 0; i < count; i++) {
-        if (frames[i].bytes->size <= XD_MESSAGE_MAX_BYTES - here) {
-            here += frames[i].bytes->size;
+        if (frames[i].bytes == NULL ||
+            frames[i].bytes->size <= XD_MESSAGE_MAX_BYTES - here) {
+            here += frames[i].bytes == NULL ? 0 : frames[i].bytes->size;
             continue;
         }
         struct xd_payload_out *payload;
@@ -311,8 +312,9 @@ enum xd_err xd_channel_detach(struct xd_channel *channel,
     }
     here = 0;
     for (size_t i = 0; i < count && !xd_list_is_empty(&fresh); i++) {
-        if (frames[i].bytes->size <= XD_MESSAGE_MAX_BYTES - here) {
-            here += frames[i].bytes->size;
+        if (frames[i].bytes == NULL ||
+            frames[i].bytes->size <= XD_MESSAGE_MAX_BYTES - here) {
+            here += frames[i].bytes == NULL ? 0 : frames[i].bytes->size;
             continue;
         }
         struct xd_payload_out *payload = XD_ITEM(fresh.next, struct xd_payload_out, link);

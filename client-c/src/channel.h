@@ -97,9 +97,9 @@ enum xd_err xd_channel_greet(struct xd_channel *channel,
                              xd_time deadline,
                              struct xd_error *error) XD_MUST_USE;
 
-/* Turn the payloads of a task or result that do not fit into one message into references.
- * The payloads made are linked into `made`. On failure nothing has changed. Errors:
- * XD_ERR_NOMEM. */
+/* Turn the payloads of a task or result that do not fit into one message into references,
+ * but for those that are some already. The payloads made are linked into `made`. On
+ * failure nothing has changed. Errors: XD_ERR_NOMEM. */
 enum xd_err xd_channel_detach(struct xd_channel *channel,
                               struct xd_frame *frames,
                               size_t count,

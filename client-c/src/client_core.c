@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "after.h"
 #include "base/alloc.h"
 #include "base/assert.h"
 
@@ -12,6 +13,8 @@
 #define GATHER_BYTES ((size_t)256 * 1024)
 #define GATHER_TIME (500 * XD_US)
 #define ACK_RESULTS 64u
+/* Without memory it is tried again after so long. */
+#define RETRY_AFTER (2 * XD_MS)
 
 enum xd_err xd_client_core_init(struct xd_client_core *core,
                                 struct xd_link *link,
@@ -30,6 +33,7 @@ enum xd_err xd_client_core_init(struct xd_client_core *core,
                                &core->questions,
                                &core->dead,
                                &core->drops,
+                               &core->children,
                                &core->dead_setups};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
         xd_list_init(lists[i]);
@@ -161,10 +165,11 @@ static size_t gather(struct xd_client_core *core, xd_time now)
             xd_list_is_empty(&future->made) || xd_channel_has_bulk(&core->channel, now);
         if (!same || !ready ||
             xd_client_core_setup_send(core, future->setup, now) != XD_OK ||
-            !xd_room_take(&room,
-                          xd_task_envelope_bytes(&future->task),
-                          future->task.frame_count,
-                          xd_frames_bytes(future->frames, future->task.frame_count))) {
+            !xd_room_take(
+                &room,
+                xd_task_envelope_bytes(&future->task),
+                future->task.frame_count,
+                xd_frames_bytes(future->task.frames, future->task.frame_count))) {
             break;
         }
         core->batch[room.items - 1] = future->task;
@@ -187,6 +192,10 @@ static void mark_sent(struct xd_client_core *core, size_t count)
 
 static void flush_tasks(struct xd_client_core *core, xd_time now)
 {
+    if (xd_after_settle(core) != XD_OK) {
+        core->channel.retry_at = xd_time_min(core->channel.retry_at, now + RETRY_AFTER);
+        return;
+    }
     while (first_unsent(core) != NULL) {
         struct xd_msg msg = {.kind = XD_KIND_SUBMIT};
         msg.tasks.profile = first_unsent(core)->profile;

@@ -23,6 +23,8 @@ enum xd_future_state {
     XD_FUTURE_ENDED
 };
 
+struct xd_after;
+
 struct xd_future {
     struct xd_list link;   /* core.unsent, .busy or .offered */
     struct xd_list ended;  /* core.ended or .to_call */
@@ -31,12 +33,16 @@ struct xd_future {
     struct xd_client *client;
     struct xd_bytes *profile;
     struct xd_setup *setup; /* used until the end; NULL: none */
-    struct xd_task task;    /* its frames are the array below */
-    struct xd_list made;    /* payloads offered as chunks */
+    struct xd_after
+        *after; /* what it comes after, until the broker has it; NULL: nothing */
+    const struct xd_client_core *core; /* whose it is */
+    struct xd_task task; /* its frames are the array below, or one of their own */
+    struct xd_list made; /* payloads offered as chunks */
     enum xd_future_state state;
     atomic_bool done;
-    bool freed;    /* by the application: dropped at its end */
-    unsigned pins; /* callbacks that run with it */
+    bool freed;        /* by the application: dropped at its end */
+    unsigned pins;     /* callbacks that run with it, and its children */
+    unsigned children; /* tasks that come after it and are not with the broker */
     enum xd_outcome outcome;
     const char *text;             /* the error, ended by NUL */
     char *own_text;               /* ... when it is the future's own */
@@ -87,7 +93,8 @@ struct xd_client_core {
     struct xd_list unsent, busy, offered, cancels, ended, to_call, news, questions;
     struct xd_list dead; /* ended after the application gave them up: to be destroyed */
     struct xd_list drops, dead_setups;
-    size_t setup_count; /* not dropped at the broker */
+    struct xd_list children; /* of tasks that come after others, see options.h */
+    size_t setup_count;      /* not dropped at the broker */
     uint64_t last_setup;
     size_t unsent_count, unsent_bytes;
     size_t open_count, open_bytes; /* tasks that have not ended */
@@ -147,6 +154,9 @@ void xd_client_core_cancel_all(struct xd_client_core *core, const char *profile)
 void xd_client_core_release(struct xd_client_core *core, struct xd_future *future);
 void xd_future_destroy(struct xd_future *future);
 
+/* Drop what was to be sent: frames and options. */
+void xd_future_clear_task(struct xd_future *future);
+
 /* After everything else in a turn: results whose payloads are complete; the end of the
  * session. */
 void xd_client_core_settle(struct xd_client_core *core);
@@ -201,6 +211,12 @@ void xd_client_core_end(struct xd_client_core *core,
                         struct xd_future *future,
                         enum xd_outcome outcome,
                         const char *text);
+
+/* The same with a sentence of its own, which is copied. */
+void xd_client_core_end_with(struct xd_client_core *core,
+                             struct xd_future *future,
+                             enum xd_outcome outcome,
+                             const struct xd_bytes *text);
 
 /* A callback with it is over; it may have been given up meanwhile. */
 void xd_client_core_unpin(struct xd_client_core *core, struct xd_future *future);

@@ -3,6 +3,7 @@
  * how tasks end. */
 #include <string.h>
 
+#include "after.h"
 #include "base/alloc.h"
 #include "client_core.h"
 
@@ -18,6 +19,13 @@ static struct xd_future *find(const struct xd_client_core *core,
 }
 
 /* ---- ends ---- */
+
+/* The broker has it, or it has ended: what was to be sent is not needed any more. */
+static void let_go(struct xd_client_core *core, struct xd_future *future)
+{
+    xd_after_drop(core, future);
+    xd_future_clear_task(future);
+}
 
 static void leave_tables(struct xd_client_core *core, struct xd_future *future)
 {
@@ -35,10 +43,7 @@ static void leave_tables(struct xd_client_core *core, struct xd_future *future)
     xd_channel_release(&core->channel, &future->made);
     xd_client_core_setup_unuse(core, future->setup);
     future->setup = NULL;
-    for (size_t i = 0; i < future->task.frame_count; i++) {
-        xd_frame_clear(&future->frames[i]);
-    }
-    future->task.frame_count = 0;
+    let_go(core, future);
 }
 
 static void announce(struct xd_client_core *core, struct xd_future *future)
@@ -98,6 +103,17 @@ static void set_text(struct xd_future *future, const struct xd_bytes *error)
     future->text = future->own_text;
 }
 
+void xd_client_core_end_with(struct xd_client_core *core,
+                             struct xd_future *future,
+                             enum xd_outcome outcome,
+                             const struct xd_bytes *text)
+{
+    fill_parts(future, outcome);
+    future->outcome = outcome;
+    set_text(future, text);
+    announce(core, future);
+}
+
 /* All parts are here: the whole is the first that is not DONE. */
 static void conclude(struct xd_client_core *core, struct xd_future *future)
 {
@@ -155,6 +171,7 @@ static void note_accepted(struct xd_client_core *core, struct xd_future *future)
 {
     xd_list_remove(&future->link);
     future->state = XD_FUTURE_ACCEPTED;
+    let_go(core, future);
     core->accepted_early++;
 }
 
@@ -170,7 +187,7 @@ static void take_part(struct xd_client_core *core,
         return;
     }
     struct xd_pull *pull;
-    if (future->freed) {
+    if (future->freed && future->children == 0) {
         xd_reads_disown(&core->channel.reads, slot->frames, slot->frame_count);
         part_arrived(core, future);
     } else if (xd_pull_new(&core->channel.reads,
@@ -221,10 +238,7 @@ static void take_accepted(struct xd_client_core *core, uint64_t count)
         struct xd_future *future = XD_ITEM(core->offered.next, struct xd_future, link);
         xd_list_remove(&future->link);
         future->state = XD_FUTURE_ACCEPTED;
-        for (size_t i = 0; i < future->task.frame_count; i++) {
-            xd_frame_clear(&future->frames[i]);
-        }
-        future->task.frame_count = 0;
+        let_go(core, future);
         core->accepted++;
     }
 }
@@ -404,7 +418,9 @@ void xd_client_core_release(struct xd_client_core *core, struct xd_future *futur
 {
     future->freed = true;
     if (future->state != XD_FUTURE_ENDED) {
-        drop_pulls(core, future);
+        if (future->children == 0) {
+            drop_pulls(core, future);
+        }
     } else {
         xd_list_remove(&future->ended);
         if (future->pins == 0) {

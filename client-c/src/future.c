@@ -206,11 +206,7 @@ static void send_cancels(struct xd_client *client)
     if (client->pump.waiting > 0) {
         pthread_cond_broadcast(&client->pump.follow); /* some may have ended at once */
     }
-    if (xd_pump_is_parked(&client->pump)) {
-        xd_client_core_flush(&client->core, xd_now());
-    } else {
-        xd_pump_ask(&client->pump, 0);
-    }
+    xd_client_attend(client);
 }
 
 enum xd_err xd_future_cancel(struct xd_future *future)

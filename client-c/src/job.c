@@ -17,17 +17,29 @@ const char *xd_job_callee(const struct xd_job *job)
 
 const struct xd_frame *xd_job_arg(const struct xd_job *job, size_t index)
 {
-    return index < job->task.frame_count ? &job->task.frames[index] : NULL;
+    return index < job->frame_count ? &job->task.frames[index] : NULL;
 }
 
 const struct xd_frame *xd_job_arg_named(const struct xd_job *job, const char *name)
 {
-    for (size_t i = 0; i < job->task.frame_count; i++) {
+    for (size_t i = 0; i < job->frame_count; i++) {
         if (xd_bytes_is(job->task.frames[i].name, name)) {
             return &job->task.frames[i];
         }
     }
     return NULL;
+}
+
+size_t xd_job_given_count(const struct xd_job *job)
+{
+    return job->result_count;
+}
+
+const struct xd_frame *xd_job_given(const struct xd_job *job, size_t index, size_t *count)
+{
+    xd_assert(index < job->result_count);
+    *count = job->results[index].count;
+    return job->results[index].frames;
 }
 
 bool xd_job_setup(const struct xd_job *job, struct xd_setup_view *out)
@@ -65,6 +77,26 @@ enum xd_err xd_job_emit(struct xd_job *job, const char *kind, struct xd_bytes *b
     }
     xd_pump_unlock(&worker->pump);
     return err;
+}
+
+/* Without room it can be left out: what fills the way are signs of life. */
+enum xd_err xd_job_touch(struct xd_job *job)
+{
+    struct xd_worker *worker = job->worker;
+    if (!xd_origin_is_here(&worker->origin)) {
+        return XD_ERR_GONE;
+    }
+    xd_time now = xd_now();
+    xd_pump_lock(&worker->pump);
+    xd_assert(worker->core.running == job);
+    enum xd_err err = worker->core.channel.session.gone
+                          ? XD_ERR_GONE
+                          : xd_worker_core_touch(&worker->core, now);
+    if (err == XD_OK) {
+        xd_worker_post(worker, now);
+    }
+    xd_pump_unlock(&worker->pump);
+    return err == XD_ERR_GONE ? err : XD_OK;
 }
 
 static enum xd_err end_job(struct xd_job *job,

@@ -27,4 +27,9 @@ enum xd_err xd_payload_frame(struct xd_names *names,
                              const struct xd_payload *payload,
                              struct xd_frame *out) XD_MUST_USE;
 
+/* Resources, labels or needs. Errors: XD_ERR_INVALID, XD_ERR_NOMEM. */
+enum xd_err xd_needs_check(const char *what,
+                           const char *text,
+                           struct xd_error *error) XD_MUST_USE;
+
 #endif

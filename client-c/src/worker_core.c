@@ -16,6 +16,7 @@
 /* Events that may wait for the link. */
 #define EVENTS_MAX 256u
 #define EVENT_BYTES_MAX ((size_t)4 * 1024 * 1024)
+#define TOUCH_EVERY (100 * XD_MS)
 
 /* The first of a list that is not empty. */
 static struct xd_job *front(const struct xd_list *jobs)
@@ -41,6 +42,7 @@ enum xd_err xd_worker_core_init(struct xd_worker_core *core,
     xd_list_init(&core->results);
     xd_list_init(&core->recalled);
     xd_list_init(&core->kept);
+    xd_list_init(&core->given);
     core->flush_at = XD_NEVER;
     enum xd_err err = xd_channel_init(&core->channel, link, XD_ROLE_WORKER, owner, now);
     core->channel.message = xd_worker_core_message;
@@ -70,6 +72,7 @@ void xd_worker_core_fini(struct xd_worker_core *core, bool close_link)
         core->running = NULL;
     }
     xd_worker_core_setups_fini(core);
+    xd_worker_core_drop_given(core);
     xd_channel_fini(&core->channel, close_link);
     xd_names_fini(&core->names);
     xd_map_fini(&core->by_id);
@@ -89,12 +92,21 @@ static void drop_result(struct xd_job *job)
     *result = (struct xd_result){0};
 }
 
+static void drop_task(struct xd_job *job)
+{
+    job->task.frame_count = job->all_frames;
+    xd_task_clear(&job->task);
+    xd_free(job->results);
+    job->results = NULL;
+    job->result_count = job->frame_count = job->all_frames = 0;
+}
+
 void xd_job_destroy(struct xd_worker_core *core, struct xd_job *job)
 {
     xd_list_remove(&job->link);
     xd_pull_drop(&core->channel.reads, job->pull);
     xd_channel_release(&core->channel, &job->made);
-    xd_task_clear(&job->task);
+    drop_task(job);
     xd_kept_setup_unuse(job->setup);
     drop_result(job);
     xd_free(job);
@@ -104,6 +116,7 @@ void xd_job_destroy(struct xd_worker_core *core, struct xd_job *job)
 
 static enum xd_err check_offer(const struct xd_worker_options *options,
                                const char *profile,
+                               const char *has,
                                struct xd_error *error)
 {
     if (options->handler_count > XD_HANDLERS_MAX) {
@@ -128,6 +141,12 @@ static enum xd_err check_offer(const struct xd_worker_options *options,
                        options->formats);
     }
     enum xd_err err = xd_name_check("profile", profile, xd_name_is_valid, error);
+    if (err == XD_OK && has != NULL) {
+        err = xd_name_check("has", has, xd_name_is_valid, error);
+    }
+    if (err == XD_OK && has != NULL) {
+        err = xd_needs_check("has", has, error);
+    }
     for (size_t i = 0; i < options->handler_count && err == XD_OK; i++) {
         err = xd_name_check("handler", options->handlers[i], xd_name_is_valid, error);
     }
@@ -145,7 +164,11 @@ enum xd_err xd_worker_core_ready(struct xd_worker_core *core,
     if (profile == NULL || profile[0] == '\0') {
         profile = "default";
     }
-    enum xd_err err = check_offer(options, profile, error);
+    const char *has = options->has != NULL ? options->has : getenv("CROSSDOCK_HAS");
+    if (has != NULL && has[0] == '\0') {
+        has = NULL;
+    }
+    enum xd_err err = check_offer(options, profile, has, error);
     if (err != XD_OK) {
         return err;
     }
@@ -156,6 +179,9 @@ enum xd_err xd_worker_core_ready(struct xd_worker_core *core,
     ready->handlers = xd_calloc(options->handler_count + 1, sizeof *ready->handlers);
     err =
         ready->handlers == NULL ? XD_ERR_NOMEM : xd_bytes_text(profile, &ready->profile);
+    if (err == XD_OK && has != NULL) {
+        err = xd_bytes_text(has, &ready->has);
+    }
     for (size_t i = 0; i < options->handler_count && err == XD_OK; i++) {
         err = xd_bytes_text(options->handlers[i], &ready->handlers[i]);
         ready->handler_count += err == XD_OK;
@@ -186,7 +212,9 @@ struct xd_job *xd_worker_core_begin(struct xd_worker_core *core, xd_time now)
     struct xd_job *job = front(&core->inbox);
     xd_list_remove(&job->link);
     core->inbox_count--;
+    job->task.frame_count = job->frame_count;
     core->running = job;
+    core->touched = now;
     core->alarm = (struct xd_alarm){.id = job->task.id};
     job->begun = now;
     return job;
@@ -198,7 +226,7 @@ static void push_result(struct xd_worker_core *core, struct xd_job *job, xd_time
     xd_map_remove(&core->by_id, &job->item);
     job->result.id = job->task.id;
     job->result.part = job->task.part;
-    xd_task_clear(&job->task);
+    drop_task(job);
     xd_kept_setup_unuse(job->setup);
     job->setup = NULL;
     xd_list_push_back(&core->results, &job->link);
@@ -350,6 +378,21 @@ enum xd_err xd_worker_core_emit(struct xd_worker_core *core,
     if (err != XD_OK) {
         xd_msg_clear(&msg);
     }
+    return err;
+}
+
+enum xd_err xd_worker_core_touch(struct xd_worker_core *core, xd_time now)
+{
+    if (now - core->touched < TOUCH_EVERY) {
+        return XD_ERR_AGAIN;
+    }
+    struct xd_bytes *nothing;
+    enum xd_err err = xd_bytes_copy(NULL, 0, &nothing);
+    if (err == XD_OK) {
+        err = xd_worker_core_emit(core, XD_EVENT_TOUCH, nothing);
+        xd_bytes_unref(nothing);
+    }
+    core->touched = err == XD_OK ? now : core->touched;
     return err;
 }
 

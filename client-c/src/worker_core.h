@@ -28,17 +28,27 @@ struct xd_kept_setup {
     size_t uses; /* the table's, and each job's */
 };
 
+/* Where the frames of one result lie among those of the task that it was given to. */
+struct xd_job_given {
+    const struct xd_frame *frames;
+    size_t count;
+};
+
 /* A task from its arrival until its result has left. */
 struct xd_job {
     struct xd_list link; /* core.inbox, .results or .recalled */
     struct xd_map_item item;
     struct xd_worker *worker;
     struct xd_task task;
-    struct xd_kept_setup *setup; /* until it ends; NULL: none */
-    struct xd_pull *pull;        /* its payloads are on their way */
-    bool is_held;                /* was sent ahead: its start must be told */
-    bool is_told;                /* ... and was */
-    bool is_complete;            /* all payloads are here */
+    struct xd_kept_setup *setup;  /* until it ends; NULL: none */
+    struct xd_pull *pull;         /* its payloads are on their way */
+    bool is_held;                 /* was sent ahead: its start must be told */
+    bool is_told;                 /* ... and was */
+    bool is_complete;             /* all payloads are here */
+    struct xd_job_given *results; /* of the tasks it comes after; NULL: none */
+    size_t result_count;
+    size_t frame_count; /* of its own; those of the results lie behind them, */
+    size_t all_frames;  /* so many together; the application sees its own in `task` */
     atomic_bool cancelled;
     xd_time begun;
     struct xd_result result;
@@ -58,6 +68,8 @@ struct xd_worker_core {
     struct xd_names names;
     struct xd_map by_id;  /* inbox and running */
     struct xd_map setups; /* not dropped */
+    struct xd_list given; /* results that came ahead of their tasks: struct xd_share */
+    xd_time touched;      /* when the running job was last said to live */
     struct xd_list inbox, results, recalled;
     struct xd_list kept; /* payloads of results that have left: until they are read */
     size_t inbox_count, result_count, result_bytes;
@@ -104,6 +116,10 @@ enum xd_err xd_worker_core_emit(struct xd_worker_core *core,
                                 const char *kind,
                                 struct xd_bytes *bytes) XD_MUST_USE;
 
+/* Queue the word that the running job lives. Errors as xd_job_emit(), XD_ERR_AGAIN: not
+ * so soon. */
+enum xd_err xd_worker_core_touch(struct xd_worker_core *core, xd_time now) XD_MUST_USE;
+
 /* Hand back what has not begun; tasks that still come are handed back at once. */
 void xd_worker_core_leave(struct xd_worker_core *core);
 
@@ -137,6 +153,14 @@ struct xd_kept_setup *xd_worker_core_setup_use(const struct xd_worker_core *core
                                                const struct xd_task *task);
 void xd_kept_setup_unuse(struct xd_kept_setup *setup);
 void xd_worker_core_setups_fini(struct xd_worker_core *core);
+
+/* worker_given.c: a GIVEN came; a task takes its own: false, with a sentence, when what
+ * it names is not here, or not as it should be; those that nobody took go. */
+enum xd_err xd_worker_core_given(struct xd_worker_core *core, struct xd_msg *msg);
+bool xd_worker_core_take_given(struct xd_worker_core *core,
+                               struct xd_job *job,
+                               const char **why);
+void xd_worker_core_drop_given(struct xd_worker_core *core);
 
 /* Walks the invariants; NULL when they hold, else the broken one. */
 const char *xd_worker_core_check(const struct xd_worker_core *core);

@@ -31,6 +31,7 @@ static struct xd_job *job_new(struct xd_worker_core *core, struct xd_task *task)
     job->task = *task;
     *task = (struct xd_task){0};
     job->is_held = job->task.hold;
+    job->frame_count = job->all_frames = job->task.frame_count;
     if (size > 0) {
         memcpy(job->callee, job->task.callee->data, size);
     }
@@ -84,9 +85,13 @@ static void take_task(struct xd_worker_core *core, struct xd_task *task, xd_time
     xd_map_add(&core->by_id, &job->item, job->task.id.bytes, sizeof job->task.id.bytes);
     xd_list_push_back(&core->inbox, &job->link);
     core->inbox_count++;
+    const char *why = NULL;
+    bool is_given = xd_worker_core_take_given(core, job, &why);
     job->is_complete = xd_frames_missing(job->task.frames, job->task.frame_count) == 0;
     job->setup = xd_worker_core_setup_use(core, &job->task);
-    if (job->task.setup != 0 && job->setup == NULL) {
+    if (!is_given) {
+        xd_worker_core_refuse(core, job, XD_OUTCOME_FAILED, why, now);
+    } else if (job->task.setup != 0 && job->setup == NULL) {
         refuse_unprepared(core, job, now);
     }
 }
@@ -178,6 +183,12 @@ void xd_worker_core_message(void *owner, struct xd_msg *msg, xd_time now)
     case XD_KIND_TASK:
         for (size_t i = 0; i < msg->tasks.count; i++) {
             take_task(core, &msg->tasks.tasks[i], now);
+        }
+        xd_worker_core_drop_given(core);
+        break;
+    case XD_KIND_GIVEN:
+        if (xd_worker_core_given(core, msg) != XD_OK) {
+            xd_session_end(&core->channel.session, XD_ERR_NOMEM, "out of memory");
         }
         break;
     case XD_KIND_SETUP:
