@@ -86,6 +86,14 @@ void xdb_apply_kick(struct xdb_core *core, struct xdb_event *event)
         xdb_action_error(core, event->session, XD_ERR_NOT_FOUND, "no such profile");
         return;
     }
+    const struct xdb_client *client = xdb_client_find(core, event->session);
+    if (!event->profile.admin && profile->bound && profile->maker != client) {
+        xdb_action_error(core,
+                         event->session,
+                         XD_ERR_FORBIDDEN,
+                         "the profile belongs to another session");
+        return;
+    }
     XD_LIST_EACH_SAFE (link, &profile->aside) {
         struct xdb_task *task = XD_ITEM(link, struct xdb_task, place);
         if (task->state == XDB_TASK_BURIED) {

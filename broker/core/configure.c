@@ -79,6 +79,13 @@ static void set_knobs(struct xdb_core *core,
     xdb_worker_wake_pinned(core, profile);
 }
 
+static void predict_all(struct xdb_core *core, struct xdb_profile *profile)
+{
+    XD_LIST_EACH (link, &profile->all_shapes) {
+        xdb_shape_predict(core, XD_ITEM(link, struct xdb_shape, in_profile));
+    }
+}
+
 static void configure(struct xdb_core *core,
                       struct xdb_profile *profile,
                       struct xdb_client *client,
@@ -93,9 +100,7 @@ static void configure(struct xdb_core *core,
     if (profile->pool != pool) {
         xdb_profile_join_pool(core, profile, pool);
     }
-    XD_LIST_EACH (link, &profile->all_shapes) {
-        xdb_shape_predict(core, XD_ITEM(link, struct xdb_shape, in_profile));
-    }
+    predict_all(core, profile);
     set_knobs(core, profile, event);
 }
 
@@ -137,6 +142,34 @@ static const char *wrong_value(const struct xdb_core *core,
     return NULL;
 }
 
+/* Settings of one that exists; NULL, or what is wrong. */
+static const char *set_alone(struct xdb_core *core,
+                             struct xdb_profile *profile,
+                             const struct xdb_client *client,
+                             const struct xdb_event *event,
+                             enum xd_err *code)
+{
+    const char *bad = wrong_value(core, event, client, code);
+    if (bad != NULL) {
+        return bad;
+    }
+    if (!event->profile.admin && profile->maker != NULL && profile->maker != client) {
+        *code = XD_ERR_FORBIDDEN;
+        return "the profile is configured by another session";
+    }
+    const struct xdb_policy *policy = (event->profile.set & XDB_SET_POLICY) == 0
+                                          ? profile->policy
+                                          : &xdb_policies[event->profile.policy];
+    if (policy != profile->policy && profile->records > 0) {
+        *code = XD_ERR_EXISTS;
+        return "policy: the profile is not empty";
+    }
+    profile->policy = policy;
+    predict_all(core, profile);
+    set_knobs(core, profile, event);
+    return NULL;
+}
+
 /* Does it; NULL, or what is wrong. */
 static const char *apply(struct xdb_core *core,
                          struct xdb_profile *profile,
@@ -145,11 +178,7 @@ static const char *apply(struct xdb_core *core,
                          enum xd_err *code)
 {
     if (event->profile.only_set) {
-        const char *bad = wrong_value(core, event, client, code);
-        if (bad == NULL) {
-            set_knobs(core, profile, event);
-        }
-        return bad;
+        return set_alone(core, profile, client, event, code);
     }
     if (event->profile.free) {
         return give_up(core, profile, client, code);

@@ -157,6 +157,27 @@ enum xd_err xdb_core_explain_task(const struct xdb_core *core,
                                   const struct xd_task_id *id,
                                   struct xdb_task_why *out) XD_MUST_USE;
 
+/* The session of that user's whose task it is. Errors: XD_ERR_NOT_FOUND. */
+enum xd_err xdb_core_find_task(const struct xdb_core *core,
+                               uint64_t principal,
+                               const struct xd_task_id *id,
+                               struct xd_session_id *out) XD_MUST_USE;
+
+/* A session's open tasks that are not simply queued: calls `visit` for each, of one
+ * profile (NULL: of all). */
+struct xdb_task_view {
+    struct xd_task_id id;
+    const char *state; /* as in xdb_task_why */
+    struct xd_session_id worker;
+    uint32_t attempt; /* from 1 */
+    xd_time run;      /* since it began; 0: it did not */
+};
+void xdb_core_each_task(const struct xdb_core *core,
+                        struct xd_session_id session,
+                        const struct xd_bytes *profile,
+                        void (*visit)(void *context, const struct xdb_task_view *view),
+                        void *context);
+
 /* What a worker could do, and why it does not. */
 struct xdb_worker_why {
     const char *state, *reason;

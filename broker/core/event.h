@@ -27,7 +27,8 @@ enum {
     XDB_SET_WEIGHT = 1u << 0,
     XDB_SET_RUNNING = 1u << 1,
     XDB_SET_PAUSED = 1u << 2,
-    XDB_SET_POOL = 1u << 3
+    XDB_SET_POOL = 1u << 3,
+    XDB_SET_POLICY = 1u << 4 /* for `only_set`; else the policy counts in any case */
 };
 
 enum xdb_event_kind {
@@ -71,8 +72,9 @@ struct xdb_event {
             struct xd_bytes *name; /* shares */
             bool bound;            /* gone, with its tasks, when this session ends */
             bool free;             /* its maker gives it up, alone */
-            bool only_set;         /* an administrator: what `set` names, of any profile
-                                      that exists */
+            bool only_set; /* what `set` names, of a profile that exists and is the
+                              session's own or nobody's, */
+            bool admin;    /* ... or anybody's: an administrator; also for KICK */
             enum xdb_policy_kind policy;
             uint32_t set;  /* which of the following; they may change at any time */
             double weight; /* among those that share workers; 1 at first */
@@ -105,7 +107,8 @@ struct xdb_event {
         struct {
             struct xd_task_id id;
             uint32_t part;
-            struct xd_bytes *kind, *bytes; /* shares */
+            struct xd_bytes *kind, *bytes; /* shares; kind NULL: nothing is passed on, the
+                                              task lives */
         } task_event;
         struct {
             struct xd_result *results; /* on success the core takes the contents of each

@@ -162,6 +162,58 @@ enum xd_err xdb_core_explain_task(const struct xdb_core *core,
     return XD_OK;
 }
 
+enum xd_err xdb_core_find_task(const struct xdb_core *core,
+                               uint64_t principal,
+                               const struct xd_task_id *id,
+                               struct xd_session_id *out)
+{
+    XD_LIST_EACH (link, &core->clients) {
+        const struct xdb_client *client = XD_ITEM(link, struct xdb_client, in_core);
+        if (client->principal == principal && xdb_task_find(client, id) != NULL) {
+            *out = client->session.id;
+            return XD_OK;
+        }
+    }
+    return XD_ERR_NOT_FOUND;
+}
+
+/* By our own clock; a task behind others at its worker has not begun. */
+static xd_time run_so_far(const struct xdb_core *core, const struct xdb_task *task)
+{
+    const struct xdb_worker *worker = task->worker;
+    bool runs = task->state == XDB_TASK_RUNNING && worker->leases.next == &task->place;
+    return runs ? core->now - worker->front_since : 0;
+}
+
+void xdb_core_each_task(const struct xdb_core *core,
+                        struct xd_session_id session,
+                        const struct xd_bytes *profile,
+                        void (*visit)(void *context, const struct xdb_task_view *view),
+                        void *context)
+{
+    const struct xdb_client *client = xdb_client_find(core, session);
+    if (client == NULL) {
+        return;
+    }
+    XD_LIST_EACH (link, &client->open) {
+        const struct xdb_task *task = XD_ITEM(link, struct xdb_task, in_client);
+        bool is_plain = task->state == XDB_TASK_QUEUED || task->barrier != NULL;
+        if (is_plain ||
+            (profile != NULL && !xd_bytes_equal(task->shape->profile->name, profile))) {
+            continue;
+        }
+        struct xdb_task_view view = {
+            .id = task->id,
+            .state = state_names[task->state],
+            .attempt = 1 + (task->extra == NULL ? 0u : task->extra->tries),
+            .run = run_so_far(core, task)};
+        if (task->worker != NULL) {
+            view.worker = task->worker->session.id;
+        }
+        visit(context, &view);
+    }
+}
+
 static const char *why_idle(const struct xdb_worker *worker,
                             const struct xdb_worker_why *found)
 {

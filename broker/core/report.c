@@ -53,6 +53,9 @@ void xdb_apply_task_event(struct xdb_core *core, struct xdb_event *event)
     }
     start(core, task);
     xdb_extra_touch(core, task);
+    if (event->task_event.kind == NULL) {
+        return;
+    }
     struct xdb_action *action =
         xdb_action_push(core, XDB_ACTION_SEND_EVENT, &task->client->session);
     action->event.id = task->id;

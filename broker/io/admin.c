@@ -6,11 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/admin_verbs.h"
 #include "io/agents.h"
 #include "io/inbound.h"
 #include "io/outbound.h"
 #include "io/status.h"
 #include "wire/class.h"
+
+/* A day. */
+#define XDB_DRAIN_MAX_S 86400u
 
 void xdb_admin_answer(struct xdb_server *server,
                       struct xdb_peer *peer,
@@ -29,7 +33,7 @@ void xdb_admin_answer(struct xdb_server *server,
     xd_msg_clear(&msg);
 }
 
-static void answer(struct xdb_server *server,
+void xdb_admin_say(struct xdb_server *server,
                    struct xdb_conn *conn,
                    const struct xd_msg *question,
                    enum xd_err code,
@@ -59,17 +63,17 @@ static void answer_json(struct xdb_server *server,
     char *json;
     enum xd_err err = write(server, &json);
     if (err != XD_OK) {
-        answer(server, conn, msg, err, "the broker is out of memory");
+        xdb_admin_say(server, conn, msg, err, "the broker is out of memory");
         return;
     }
     if (strlen(json) > XD_MESSAGE_MAX_BYTES) {
-        answer(server,
-               conn,
-               msg,
-               XD_ERR_TOO_LARGE,
-               "the answer is larger than a message");
+        xdb_admin_say(server,
+                      conn,
+                      msg,
+                      XD_ERR_TOO_LARGE,
+                      "the answer is larger than a message");
     } else {
-        answer(server, conn, msg, XD_OK, json);
+        xdb_admin_say(server, conn, msg, XD_OK, json);
     }
     free(json);
 }
@@ -96,7 +100,7 @@ static void answer_agent(struct xdb_server *server,
     const char *why = "";
     enum xd_err err = xdb_agents_ask(server, conn->peer, &msg->admin, &why);
     if (err != XD_OK) {
-        answer(server, conn, msg, err, why);
+        xdb_admin_say(server, conn, msg, err, why);
     }
 }
 
@@ -113,24 +117,22 @@ static const struct xdb_action *refusal(const struct xdb_server *server,
     return NULL;
 }
 
-/* Step for a question: errors of this session become the answer instead of an ERROR
- * message. */
-static void answer_step(struct xdb_server *server,
-                        struct xdb_conn *conn,
-                        const struct xd_msg *msg,
-                        struct xdb_event *event)
+void xdb_admin_step(struct xdb_server *server,
+                    struct xdb_conn *conn,
+                    const struct xd_msg *msg,
+                    struct xdb_event *event)
 {
     struct xd_session_id session = event->session;
     enum xd_err err = xdb_core_step(server->core, event, &server->actions);
     if (err != XD_OK) {
-        answer(server, conn, msg, err, "the broker is out of memory");
+        xdb_admin_say(server, conn, msg, err, "the broker is out of memory");
         return;
     }
     const struct xdb_action *no = refusal(server, session);
     if (no != NULL) {
-        answer(server, conn, msg, no->error.code, no->error.text);
+        xdb_admin_say(server, conn, msg, no->error.code, no->error.text);
     } else {
-        answer(server, conn, msg, XD_OK, "");
+        xdb_admin_say(server, conn, msg, XD_OK, "");
     }
     struct xdb_actions rest = server->actions;
     if (no != NULL) {
@@ -139,135 +141,71 @@ static void answer_step(struct xdb_server *server,
     xdb_outbound(server, &rest);
 }
 
-/* May the one who asks use the profile? Else it has been told so. */
-static bool may_use(struct xdb_server *server,
-                    struct xdb_conn *conn,
-                    const struct xd_msg *msg,
-                    const struct xd_bytes *profile)
+bool xdb_admin_names_profile(struct xdb_server *server,
+                             struct xdb_conn *conn,
+                             const struct xd_msg *msg)
 {
     char text[XDB_DENIAL_ROOM];
+    if (msg->admin.arg_count < 1 ||
+        !xd_name_is_valid(msg->admin.args[0]->data, msg->admin.args[0]->size)) {
+        (void)snprintf(text,
+                       sizeof text,
+                       "%.*s: the first argument is the name of a profile",
+                       (int)msg->admin.verb->size,
+                       (const char *)msg->admin.verb->data);
+        xdb_admin_say(server, conn, msg, XD_ERR_INVALID, text);
+        return false;
+    }
+    const struct xd_bytes *profile = msg->admin.args[0];
     if (xdb_right_covers(conn->right, profile)) {
         return true;
     }
     xdb_right_deny(conn->right, profile, text);
-    answer(server, conn, msg, XD_ERR_FORBIDDEN, text);
+    xdb_admin_say(server, conn, msg, XD_ERR_FORBIDDEN, text);
     return false;
 }
 
-static void answer_profile(struct xdb_server *server,
-                           struct xdb_conn *conn,
-                           const struct xd_msg *msg)
+/* No new tasks; the broker ends when nothing is left, or after so many seconds. */
+static void answer_drain(struct xdb_server *server,
+                         struct xdb_conn *conn,
+                         const struct xd_msg *msg)
 {
-    struct xd_bytes *const *args = msg->admin.args;
-    if (msg->admin.arg_count < 1 || !xd_name_is_valid(args[0]->data, args[0]->size)) {
-        answer(server,
-               conn,
-               msg,
-               XD_ERR_INVALID,
-               "profile: the first argument is a valid name");
+    uint64_t seconds = 0;
+    bool is_number = msg->admin.arg_count == 0 ||
+                     (msg->admin.arg_count == 1 &&
+                      xdb_admin_number(msg->admin.args[0], XDB_DRAIN_MAX_S, &seconds));
+    if (!is_number) {
+        xdb_admin_say(server,
+                      conn,
+                      msg,
+                      XD_ERR_INVALID,
+                      "drain: seconds, a number up to 86400; none: as long as it takes");
         return;
     }
-    if (!may_use(server, conn, msg, args[0])) {
-        return;
+    server->ends_drained = true;
+    server->stop_at = msg->admin.arg_count == 0
+                          ? XD_NEVER
+                          : xd_time_add(server->now, (xd_time)seconds * XD_S);
+    struct xdb_event event = {.kind = XDB_EVENT_DRAIN, .now = server->now};
+    xdb_admin_say(server, conn, msg, XD_OK, "draining");
+    if (xdb_server_step(server, &event) != XD_OK) {
+        server->stats.no_memory++;
     }
-    struct xdb_event event = {.kind = XDB_EVENT_PROFILE,
-                              .now = server->now,
-                              .session = conn->peer->session};
-    event.profile.name = args[0];
-    for (size_t i = 1; i < msg->admin.arg_count; i++) {
-        if (xd_bytes_is(args[i], "bound")) {
-            event.profile.bound = true;
-        } else if (xd_bytes_is(args[i], "round_robin")) {
-            event.profile.policy = XDB_POLICY_ROUND_ROBIN;
-        } else if (xd_bytes_is(args[i], "free")) {
-            event.profile.free = true;
-        } else {
-            answer(server,
-                   conn,
-                   msg,
-                   XD_ERR_INVALID,
-                   "profile: flags are bound, round_robin and free");
-            return;
-        }
-    }
-    answer_step(server, conn, msg, &event);
 }
 
-static void answer_counts(struct xdb_server *server,
-                          struct xdb_conn *conn,
-                          const struct xd_msg *msg)
+bool xdb_admin_number(const struct xd_bytes *text, uint64_t most, uint64_t *out)
 {
-    struct xd_bytes *const *args = msg->admin.args;
-    if (msg->admin.arg_count != 1 || !xd_name_is_valid(args[0]->data, args[0]->size)) {
-        answer(server, conn, msg, XD_ERR_INVALID, "counts: one name of a profile");
-        return;
+    uint64_t value = 0;
+    bool is_number = text->size > 0 && text->size <= 20;
+    for (size_t i = 0; is_number && i < text->size; i++) {
+        unsigned digit = (unsigned)text->data[i] - '0';
+        is_number = digit <= 9 && value <= (most - digit) / 10;
+        value = value * 10 + digit;
     }
-    if (!may_use(server, conn, msg, args[0])) {
-        return;
+    if (is_number) {
+        *out = value;
     }
-    struct xdb_profile_counts counts;
-    if (xdb_core_profile_counts(server->core, args[0], conn->peer->session, &counts) !=
-        XD_OK) {
-        answer(server,
-               conn,
-               msg,
-               XD_ERR_FORBIDDEN,
-               "the profile belongs to another session");
-        return;
-    }
-    char words[192];
-    (void)snprintf(words,
-                   sizeof words,
-                   "workers %llu\nr_workers %llu\njoined %llu\nqueued %llu\nleased "
-                   "%llu\nended %llu\n",
-                   (unsigned long long)counts.workers,
-                   (unsigned long long)counts.r_workers,
-                   (unsigned long long)counts.joined,
-                   (unsigned long long)counts.queued,
-                   (unsigned long long)counts.leased,
-                   (unsigned long long)counts.ended);
-    answer(server, conn, msg, XD_OK, words);
-}
-
-static int hex_digit(unsigned char c)
-{
-    static const char DIGITS[] = "0123456789abcdef";
-    const char *at = c == '\0' ? NULL : strchr(DIGITS, c | 0x20);
-    return at == NULL ? -1 : (int)(at - DIGITS);
-}
-
-static bool parse_id(const struct xd_bytes *hex, struct xd_task_id *id)
-{
-    if (hex->size != 2 * sizeof id->bytes) {
-        return false;
-    }
-    for (size_t i = 0; i < sizeof id->bytes; i++) {
-        int high = hex_digit(hex->data[2 * i]), low = hex_digit(hex->data[2 * i + 1]);
-        if (high < 0 || low < 0) {
-            return false;
-        }
-        id->bytes[i] = (uint8_t)(high * 16 + low);
-    }
-    return true;
-}
-
-static void answer_cancel(struct xdb_server *server,
-                          struct xdb_conn *conn,
-                          const struct xd_msg *msg)
-{
-    struct xd_task_id id;
-    if (msg->admin.arg_count != 1 || !parse_id(msg->admin.args[0], &id)) {
-        answer(server, conn, msg, XD_ERR_INVALID, "cancel: one task id of 32 hex digits");
-        return;
-    }
-    struct xdb_event event = {.kind = XDB_EVENT_CANCEL,
-                              .now = server->now,
-                              .session = conn->peer->session};
-    event.ids.ids = &id;
-    event.ids.count = 1;
-    event.ids.any_session = true;
-    event.ids.principal = xdb_principal_number(conn->peer->right->principal);
-    answer_step(server, conn, msg, &event);
+    return is_number;
 }
 
 static const struct verb {
@@ -280,9 +218,14 @@ static const struct verb {
     {"status", answer_status, XD_ALLOW_ADMIN},
     {"workers", answer_workers, XD_ALLOW_ADMIN},
     {"agent", answer_agent, XD_ALLOW_ADMIN},
-    {"profile", answer_profile, XD_ALLOW_CLIENT | XD_ALLOW_ADMIN},
-    {"cancel", answer_cancel, XD_ALLOW_CLIENT | XD_ALLOW_ADMIN},
-    {"counts", answer_counts, XD_ALLOW_CLIENT | XD_ALLOW_ADMIN},
+    {"drain", answer_drain, XD_ALLOW_ADMIN},
+    {"profile", xdb_admin_profile, XD_ALLOW_CLIENT | XD_ALLOW_ADMIN},
+    {"set", xdb_admin_set, XD_ALLOW_CLIENT | XD_ALLOW_ADMIN},
+    {"kick", xdb_admin_kick, XD_ALLOW_CLIENT | XD_ALLOW_ADMIN},
+    {"counts", xdb_admin_counts, XD_ALLOW_CLIENT | XD_ALLOW_ADMIN},
+    {"cancel", xdb_admin_cancel, XD_ALLOW_CLIENT | XD_ALLOW_ADMIN},
+    {"explain", xdb_admin_explain, XD_ALLOW_CLIENT | XD_ALLOW_ADMIN},
+    {"tasks", xdb_admin_tasks, XD_ALLOW_CLIENT | XD_ALLOW_ADMIN},
 };
 
 static void answer_verb(struct xdb_server *server,
@@ -302,15 +245,17 @@ static void answer_verb(struct xdb_server *server,
                            "%s is no admin of this broker, whom alone it answers %s",
                            conn->right->principal,
                            VERBS[i].name);
-            answer(server, conn, msg, XD_ERR_FORBIDDEN, words);
+            xdb_admin_say(server, conn, msg, XD_ERR_FORBIDDEN, words);
         }
         return;
     }
-    answer(server,
-           conn,
-           msg,
-           XD_ERR_UNSUPPORTED,
-           "verbs are status, workers, agent, profile, cancel and counts");
+    xdb_admin_say(
+        server,
+        conn,
+        msg,
+        XD_ERR_UNSUPPORTED,
+        "verbs are status, workers, agent, drain, profile, set, kick, counts, cancel, "
+        "explain and tasks");
 }
 
 void xdb_admin(struct xdb_server *server, struct xdb_conn *conn, struct xd_msg *msg)

@@ -172,6 +172,7 @@ static void on_ready(struct xdb_server *server, struct xdb_conn *conn, struct xd
     event.worker_join.handlers = msg->ready.handlers;
     event.worker_join.handler_count = msg->ready.handler_count;
     event.worker_join.hold = msg->ready.hold;
+    event.worker_join.has = msg->ready.has;
     peer->in_core = true;
     peer->hello_deadline = XD_NEVER;
     if (xdb_server_step(server, &event) != XD_OK) {
@@ -278,7 +279,8 @@ static void on_task_event(struct xdb_server *server,
     struct xdb_event event = event_of(server, conn, XDB_EVENT_TASK_EVENT);
     event.task_event.id = msg->event.id;
     event.task_event.part = msg->event.part;
-    event.task_event.kind = msg->event.kind;
+    bool is_word = !xd_bytes_is(msg->event.kind, XD_EVENT_TOUCH);
+    event.task_event.kind = is_word ? msg->event.kind : NULL;
     event.task_event.bytes = msg->event.bytes;
     step(server, conn, msg->kind, &event);
 }

@@ -65,6 +65,14 @@ void xdb_json_number(struct xdb_json *json, const char *key, uint64_t value)
     (void)fprintf(json->out, "%llu", (unsigned long long)value);
 }
 
+/* In two integers: no locale has a say. */
+void xdb_json_real(struct xdb_json *json, const char *key, double value)
+{
+    unsigned long long millionths = (unsigned long long)(value * 1e6 + 0.5);
+    put_key(json, key);
+    (void)fprintf(json->out, "%llu.%06llu", millionths / 1000000, millionths % 1000000);
+}
+
 void xdb_json_truth(struct xdb_json *json, const char *key, bool value)
 {
     put_key(json, key);

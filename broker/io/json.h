@@ -25,6 +25,8 @@ enum xd_err xdb_json_begin(struct xdb_json *json) XD_MUST_USE;
 enum xd_err xdb_json_end(struct xdb_json *json, char **out) XD_MUST_USE;
 
 void xdb_json_number(struct xdb_json *json, const char *key, uint64_t value);
+/* Not negative; to millionths. */
+void xdb_json_real(struct xdb_json *json, const char *key, double value);
 void xdb_json_truth(struct xdb_json *json, const char *key, bool value);
 void xdb_json_text(struct xdb_json *json, const char *key, const char *value);
 void xdb_json_bytes(struct xdb_json *json,

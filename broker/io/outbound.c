@@ -84,6 +84,15 @@ static void give_back(struct xdb_server *server, struct xdb_peer *peer, bool gon
                      peer->outbox.frames,
                      peer->outbox.frame_count,
                      peer->session);
+    for (size_t i = 0; i < peer->outbox.count; i++) {
+        const struct xd_task *task = &peer->outbox.tasks[i];
+        for (size_t k = 0; k < task->given_count; k++) {
+            xdb_relay_revoke(server,
+                             task->given[k].frames,
+                             task->given[k].frame_count,
+                             peer->session);
+        }
+    }
     void *items = server->failed;
     size_t count = peer->outbox.count, at = server->failed_count;
     enum xd_err err =
@@ -117,6 +126,23 @@ static void flush_tasks(struct xdb_server *server,
     }
 }
 
+/* The results that tasks come after, ahead of them. Where the tasks then do not leave,
+ * the worker drops them when it hears of the next. */
+static void send_given(struct xdb_server *server, struct xdb_peer *peer)
+{
+    for (size_t i = 0; i < peer->outbox.count; i++) {
+        const struct xd_task *task = &peer->outbox.tasks[i];
+        for (size_t k = 0; k < task->given_count; k++) {
+            struct xd_msg msg = {.kind = XD_KIND_GIVEN};
+            msg.given.child = task->id;
+            msg.given.parent = task->given[k].id;
+            msg.given.frames = task->given[k].frames;
+            msg.given.frame_count = task->given[k].frame_count;
+            xdb_peer_send_ahead(server, peer, &msg);
+        }
+    }
+}
+
 /* Send the open batch of one session. Never steps the core. */
 static void flush_batch(struct xdb_server *server, struct xdb_peer *peer)
 {
@@ -133,6 +159,9 @@ static void flush_batch(struct xdb_server *server, struct xdb_peer *peer)
         give_back(server, peer, false);
         xdb_outbox_sent(&peer->outbox);
         return;
+    }
+    if (peer->outbox.kind == XD_KIND_TASK) {
+        send_given(server, peer);
     }
     struct xd_frames frames;
     frames.count = 0;
@@ -285,7 +314,12 @@ static void gather_frames(struct xdb_server *server,
     const struct xd_frame *frames =
         is_task ? action->task->frames : action->result->frames;
     size_t count = is_task ? action->task->frame_count : action->result->frame_count;
-    if (xdb_relay_grant(server, frames, count, peer->session) != XD_OK) {
+    enum xd_err err = xdb_relay_grant(server, frames, count, peer->session);
+    for (size_t i = 0; err == XD_OK && is_task && i < action->task->given_count; i++) {
+        const struct xd_given *given = &action->task->given[i];
+        err = xdb_relay_grant(server, given->frames, given->frame_count, peer->session);
+    }
+    if (err != XD_OK) {
         give_up(server, peer);
     }
     gather(server, peer, action);
@@ -393,6 +427,7 @@ void xdb_outbound(struct xdb_server *server, const struct xdb_actions *actions)
             note(server, action);
         } else if (action->kind == XDB_ACTION_DRAINED) {
             xdb_commands_drained(&server->commands);
+            server->stopping = server->stopping || server->ends_drained;
         } else {
             struct xdb_peer *peer = xdb_peer_find(&server->conns, action->session);
             if (peer != NULL) {

@@ -154,8 +154,40 @@ static enum xd_err reserve_frames(struct xdb_outbox *box, size_t more)
     return err;
 }
 
+static void free_given(struct xd_given *given, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        xd_frames_free(given[i].frames, given[i].frame_count);
+    }
+    xd_free(given);
+}
+
+/* The core's own are gone with the next step. */
+static enum xd_err share_given(const struct xd_task *task, struct xd_given **out)
+{
+    *out = NULL;
+    if (task->given_count == 0) {
+        return XD_OK;
+    }
+    struct xd_given *given = xd_zalloc(task->given_count * sizeof *given);
+    enum xd_err err = given == NULL ? XD_ERR_NOMEM : XD_OK;
+    for (size_t i = 0; err == XD_OK && i < task->given_count; i++) {
+        const struct xd_given *from = &task->given[i];
+        given[i].id = from->id;
+        err = xd_frames_share(from->frames, from->frame_count, &given[i].frames);
+        given[i].frame_count = err == XD_OK ? from->frame_count : 0;
+    }
+    if (err != XD_OK && given != NULL) {
+        free_given(given, task->given_count);
+        given = NULL;
+    }
+    *out = given;
+    return err;
+}
+
 static enum xd_err add_task(struct xdb_outbox *box, const struct xd_task *task)
 {
+    struct xd_given *given = NULL;
     void *tasks = box->tasks;
     enum xd_err err =
         xd_reserve(&tasks, &box->task_room, box->count + 1, sizeof *box->tasks);
@@ -163,11 +195,16 @@ static enum xd_err add_task(struct xdb_outbox *box, const struct xd_task *task)
     if (err == XD_OK) {
         err = reserve_frames(box, task->frame_count);
     }
+    if (err == XD_OK) {
+        err = share_given(task, &given);
+    }
     if (err != XD_OK) {
         return err;
     }
     struct xd_task *t = &box->tasks[box->count];
     *t = *task;
+    t->given = given;
+    t->options = (struct xd_task_options){0}; /* its worker needs none of them */
     (void)xd_bytes_ref(t->callee);
     add_frames(box, task->frames, task->frame_count);
     t->frames = NULL;
@@ -292,6 +329,7 @@ void xdb_outbox_sent(struct xdb_outbox *box)
     for (size_t i = 0; i < box->count; i++) {
         if (box->kind == XD_KIND_TASK) {
             xd_bytes_unref(box->tasks[i].callee);
+            free_given(box->tasks[i].given, box->tasks[i].given_count);
         } else if (box->kind == XD_KIND_RESULT) {
             xd_bytes_unref(box->results[i].error);
         }

@@ -32,7 +32,8 @@ struct xdb_outbox {
     enum xd_scope scope;     /* BUSY */
     uint32_t retry_after_ms; /* BUSY */
     enum xd_cancel_level level; /* CANCEL */
-    struct xd_task *tasks;      /* their frames are indices into `frames` until packed */
+    struct xd_task *tasks; /* their frames are indices into `frames` until packed; what
+                              they are given is their own */
     struct xd_result *results;
     struct xd_task_id *ids;
     size_t count, task_room, result_room, id_room;

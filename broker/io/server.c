@@ -228,6 +228,7 @@ static void timers(struct xdb_server *server)
     if (server->flood.look_at <= server->now) {
         xdb_flood_look(server);
     }
+    server->stopping = server->stopping || server->stop_at <= server->now;
 }
 
 /* Results first, then what makes new work. */
@@ -265,6 +266,7 @@ static xd_time next_deadline(const struct xdb_server *server)
         until = xd_time_min(until, server->now + XD_MS);
     }
     until = xd_time_min(until, xdb_agents_deadline(server));
+    until = xd_time_min(until, server->stop_at);
     return xd_time_min(until, xd_time_min(server->sweep_at, server->flood.look_at));
 }
 
@@ -368,7 +370,7 @@ static void server_clear(struct xdb_server *server,
     memset(server, 0, sizeof *server);
     server->died_fd = server->pidfds = -1;
     server->now = server->started = clock_now();
-    server->retry_at = XD_NEVER;
+    server->retry_at = server->stop_at = XD_NEVER;
     server->sweep_at = server->now + XD_S;
     server->ready[XDB_SOCKET_CLIENTS] = server->ready[XDB_SOCKET_WORKERS] =
         server->ready[XDB_SOCKET_BULK] = true;

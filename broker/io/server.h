@@ -82,7 +82,9 @@ struct xdb_server {
     uint64_t client_tasks, client_bytes; /* told to clients in HELLO_OK */
     xd_time now, started, retry_at;      /* retry_at: when full peers are tried again */
     xd_time sweep_at;                    /* when overdue HELLOs are looked for */
+    xd_time stop_at;                     /* the end of a drain that was asked for */
     bool stopping, zap_died;
+    bool ends_drained; /* it stops when nothing is left */
     xd_broker_log *log;
     void *log_context;
 };

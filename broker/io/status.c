@@ -14,6 +14,8 @@ static void visit_profile(void *context, const struct xdb_profile_view *view)
     xdb_json_bytes(json, "name", view->name);
     xdb_json_truth(json, "bound", view->bound);
     xdb_json_text(json, "policy", view->policy);
+    xdb_json_real(json, "weight", view->weight);
+    xdb_json_truth(json, "paused", view->paused);
     xdb_json_number(json, "queued", view->queued);
     xdb_json_number(json, "leased", view->leased);
     xdb_json_number(json, "workers", view->workers);

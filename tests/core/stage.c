@@ -126,7 +126,7 @@ void xdt_stage_limit(struct xdt_stage *stage, unsigned profile, uint32_t running
 {
     struct xdb_event event = {.kind = XDB_EVENT_PROFILE, .session = {1}};
     event.profile.name = stage->names[profile];
-    event.profile.only_set = true;
+    event.profile.only_set = event.profile.admin = true;
     event.profile.set = XDB_SET_RUNNING;
     event.profile.max_running = running;
     step(stage, &event);
@@ -136,7 +136,7 @@ void xdt_stage_pause(struct xdt_stage *stage, unsigned profile, bool paused)
 {
     struct xdb_event event = {.kind = XDB_EVENT_PROFILE, .session = {1}};
     event.profile.name = stage->names[profile];
-    event.profile.only_set = true;
+    event.profile.only_set = event.profile.admin = true;
     event.profile.set = XDB_SET_PAUSED;
     event.profile.paused = paused;
     step(stage, &event);

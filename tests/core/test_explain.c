@@ -29,7 +29,7 @@ static void set(struct xdt_desk *desk, uint32_t what, uint32_t running, bool pau
 {
     struct xdb_event event = {.kind = XDB_EVENT_PROFILE, .session = {1}};
     cr_assert_eq(xd_bytes_text("p", &event.profile.name), XD_OK);
-    event.profile.only_set = true;
+    event.profile.only_set = event.profile.admin = true;
     event.profile.set = what;
     event.profile.max_running = running;
     event.profile.paused = paused;

@@ -71,7 +71,7 @@ static void turn_knobs(struct world *world)
     }
     struct xdb_event event = {.kind = XDB_EVENT_PROFILE, .session = {client->session}};
     event.profile.name = world->profiles[roll(world, PROFILES)];
-    event.profile.only_set = true;
+    event.profile.only_set = event.profile.admin = true;
     event.profile.set = roll(world, 8);
     event.profile.weight = chance(world, 10) ? -1 : 0.5 + roll(world, 8);
     event.profile.max_running = roll(world, 4);
@@ -84,6 +84,7 @@ static void kick(struct world *world)
     struct xdb_event event = {.kind = XDB_EVENT_KICK};
     event.session.n = world->clients[roll(world, CLIENTS)].session;
     event.profile.name = world->profiles[roll(world, PROFILES)];
+    event.profile.admin = true;
     if (event.session.n != 0) {
         step(world, &event);
     }
@@ -95,7 +96,7 @@ void resume(struct world *world)
         struct xdb_event event = {.kind = XDB_EVENT_PROFILE};
         event.session.n = world->clients[i % CLIENTS].session;
         event.profile.name = world->profiles[i / CLIENTS];
-        event.profile.only_set = true;
+        event.profile.only_set = event.profile.admin = true;
         event.profile.set = XDB_SET_PAUSED;
         if (event.session.n != 0) {
             step(world, &event);
