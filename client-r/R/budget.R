@@ -38,6 +38,7 @@ wait_for_room <- function(profile) {
       ))
     }
     Sys.sleep(0.005)
+    .Call(C_rxd_starts_looked)
   }
 }
 

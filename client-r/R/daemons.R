@@ -67,7 +67,8 @@
 #'   address in the environment variable `CROSSDOCK_URL`, else the default address of this user.
 #' @param tlscert the public key of that broker, where it listens on tcp and is not of this
 #'   user: 64 hexadecimal digits, or 40 characters of Z85.
-#' @param .wait `FALSE`: return at once; tasks wait until daemons are there.
+#' @param .wait `FALSE`: return at once; tasks wait until daemons are there. Where these cannot
+#'   start, tasks end as errors that say why, and so does [status()].
 #' @param .compute name of the profile; `NULL`: the current one, usually `"default"`.
 #' @return `TRUE` (set up) or `FALSE` (ended), invisibly, of class `miraiDaemons`.
 #' @seealso [status()], [launch_local()], [launch_remote()], [daemon()]

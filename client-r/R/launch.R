@@ -44,8 +44,7 @@ add_args <- function(args, new) if (nzchar(args)) paste(args, new, sep = ",") el
 # What a local daemon runs, and its environment: the same libraries, temporary files where
 # this session's end removes them even after a crash, no start file of R's own tests.
 launch <- function(profile, n, args) {
-  rscript <- file.path(R.home("bin"), "Rscript")
-  command <- c(rscript, "-e", sprintf("crossdock::daemon(%s)", args))
+  command <- c(rscript_program(), "-e", sprintf("crossdock::daemon(%s)", args))
   environment <- child_environment()
   if (!is.null(profile$tlscert)) {
     environment <- c(environment, paste0("CROSSDOCK_SERVER_KEY=", profile$tlscert))
@@ -56,6 +55,8 @@ launch <- function(profile, n, args) {
     .Call(C_rxd_launched_echo, profile$group)
   }
 }
+
+rscript_program <- function() file.path(R.home("bin"), "Rscript")
 
 child_environment <- function() {
   c(
@@ -74,21 +75,106 @@ start_local <- function(profile, n) {
 
 # Until so many daemons are connected.
 wait_local <- function(profile, n) {
+  began <- told <- proc.time()[[3L]]
   repeat {
-    if (profile_counts(profile)[["workers"]] >= n) {
+    connected <- profile_counts(profile)[["workers"]]
+    if (connected >= n) {
       return(invisible())
     }
     check_launched(profile$group)
+    now <- proc.time()[[3L]]
+    if (now - told >= slow_start) {
+      told <- now
+      tell_slow_start(connected, n, now - began, .Call(C_rxd_launched, profile$group))
+    }
     Sys.sleep(0.005)
   }
+}
+
+# ---- those that cannot start ----
+
+# So many crashes in a row, and it will not do better.
+hopeless_after <- 3L
+# Seconds after which it is said that nobody has come.
+slow_start <- 10
+
+last_lines <- function(found, intro) {
+  if (nzchar(found$tail)) paste0(intro, "\n", found$tail) else ""
+}
+
+tell_slow_start <- function(connected, n, seconds, found) {
+  message(sprintf(
+    "crossdock: %d of %d daemons have connected within %.0f seconds%s", as.integer(connected),
+    as.integer(n), seconds, last_lines(found, "; one said last:")
+  ))
+}
+
+start_text <- function(found, what = "a daemon") {
+  paste0(what, " could not start: ", found$reason, last_lines(found, "; its last lines:"))
 }
 
 # An error with the last words of a process that could not start, or crashes again and again.
 check_launched <- function(group, what = "a daemon") {
   found <- .Call(C_rxd_launched, group)
-  if (found[[2L]] > 0L || found[[5L]] >= 3L) {
-    tail <- if (nzchar(found[[4L]])) paste0("; its last lines:\n", found[[4L]]) else ""
-    stop_crossdock("system", paste0(what, " could not start: ", found[[3L]], tail))
+  if (found$over > 0L || found$crashes >= hopeless_after) {
+    stop_crossdock("system", start_text(found, what))
+  }
+}
+
+# The value of tasks that wait for such.
+start_error <- function(text) {
+  error <- plain_error(text)
+  attr(error, "condition.class") <- c(
+    "crossdock_error_system", "crossdock_error", "error", "condition"
+  )
+  error
+}
+
+# Why no daemon serves the profile, although this session has started some: a text. NULL: one
+# does, or may still come; NA: it has only just ended, and the broker may not know.
+start_fault <- function(profile) {
+  found <- .Call(C_rxd_launched, profile$group)
+  if (found$ends == 0L || found$alive > 0L && found$fewest < hopeless_after) {
+    return(NULL)
+  }
+  counts <- profile_counts(profile)
+  failed <- found$ends - counts[["joined"]] # who has joined could start
+  many <- if (found$alive > 0L) hopeless_after else 1L
+  if (failed < many) {
+    NULL
+  } else if (counts[["workers"]] == 0) {
+    start_text(found)
+  } else if (found$since < 3) {
+    NA
+  }
+}
+
+# Called from C after processes of this session have ended: tasks that nobody will take end
+# here, with the reason. TRUE: some did; NA: not to be told yet.
+look_at_starts <- function() {
+  found <- FALSE
+  for (profile in c(the$profiles, the$ephemeral)) {
+    fault <- if (!is_sync(profile)) tryCatch(start_fault(profile), error = function(e) NULL)
+    if (is.character(fault)) {
+      .Call(C_rxd_profile_fail, profile$pointer, fault)
+      found <- TRUE
+    } else if (!is.null(fault) && !found) {
+      found <- NA
+    }
+  }
+  found
+}
+
+# Called from C where somebody has waited for long: once for each profile whose daemons take
+# their time to start.
+tell_slow_starts <- function() {
+  for (profile in c(the$profiles, the$ephemeral)) {
+    found <- if (!is_sync(profile)) .Call(C_rxd_launched, profile$group)
+    if (is.null(profile$is_told) && isTRUE(found$alive > 0L && found$age >= slow_start) &&
+      tryCatch(profile_counts(profile)[["joined"]] == 0, error = function(e) FALSE)) {
+      profile$is_told <- TRUE
+      tell_slow_start(0L, found$alive, found$age, found)
+    }
   }
 }
 

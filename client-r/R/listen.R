@@ -13,7 +13,7 @@ start_broker <- function(url) {
   report <- file.path(folder, "report")
   arguments <- toString(vapply(c(local, url, report), deparse1, ""))
   call <- sprintf("crossdock:::broker_process(%s)", arguments)
-  command <- c(file.path(R.home("bin"), "Rscript"), "--vanilla", "-e", call)
+  command <- c(rscript_program(), "--vanilla", "-e", call)
   environment <- c(child_environment(), "CROSSDOCK_SERVER_KEY") # it has its own
   .Call(C_rxd_launch, group, command, environment, "", "", "0", 1L)
   ready <- FALSE

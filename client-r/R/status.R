@@ -2,8 +2,10 @@
 # profile, since this session does.
 profile_counts <- function(profile) {
   counts <- .Call(C_rxd_profile_count, profile$pointer)
-  since <- c(3L, 6L)
-  counts[since] <- pmax(counts[since] - profile$base[since], 0)
+  if (!is.null(profile$base)) {
+    since <- c(3L, 6L)
+    counts[since] <- pmax(counts[since] - profile$base[since], 0)
+  }
   names(counts) <- c("workers", "r_workers", "joined", "queued", "leased", "ended")
   counts
 }
@@ -18,7 +20,8 @@ profile_counts <- function(profile) {
 #'   wait, the most there ever were, and the budget of `daemons(memory = )` (`NA`: none). With a
 #'   broker of its own (`daemons(broker = )`) a
 #'   profile is shared: then the numbers count everybody's daemons and tasks, and `scope` says
-#'   so.
+#'   so. Where no daemon is connected since those that this session started cannot start,
+#'   `fault` says why, with what one of them said last.
 #'
 #'   `info()`: connections, cumulative connections, and the same three numbers, as a named
 #'   integer; `NULL` when no daemons are set; the last four `NA` without dispatcher.
@@ -44,6 +47,10 @@ status <- function(.compute = NULL) {
   }
   if (profile$address != "" && !is_own_broker(profile$address)) {
     out$scope <- "all sessions that use this profile of the broker"
+  }
+  fault <- start_fault(profile)
+  if (is.character(fault)) {
+    out$fault <- fault
   }
   out
 }

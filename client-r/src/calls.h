@@ -14,6 +14,7 @@ SEXP rxd_session_trim(void);
 SEXP rxd_setup_new(SEXP session, SEXP bytes);
 SEXP rxd_profile_new(SEXP session, SEXP name, SEXP direct);
 SEXP rxd_profile_close(SEXP profile, SEXP code);
+SEXP rxd_profile_fail(SEXP profile, SEXP text);
 SEXP rxd_profile_count(SEXP profile);
 SEXP rxd_profile_waiting(SEXP profile, SEXP queued);
 
@@ -53,6 +54,7 @@ SEXP rxd_launch(SEXP group,
 SEXP rxd_launched(SEXP group);
 SEXP rxd_launched_echo(SEXP group);
 SEXP rxd_launched_stop(SEXP group, SEXP grace);
+SEXP rxd_starts_looked(void);
 
 SEXP rxd_broker_run(SEXP local, SEXP url, SEXP path, SEXP life);
 SEXP rxd_host_addresses(void);
@@ -72,6 +74,7 @@ SEXP rxd_strip_srcref(SEXP expr);
     X(setup_new, 2)                                                                      \
     X(profile_new, 3)                                                                    \
     X(profile_close, 2)                                                                  \
+    X(profile_fail, 2)                                                                   \
     X(profile_count, 1)                                                                  \
     X(profile_waiting, 2)                                                                \
     X(submit, 4)                                                                         \
@@ -101,6 +104,7 @@ SEXP rxd_strip_srcref(SEXP expr);
     X(launched, 1)                                                                       \
     X(launched_echo, 1)                                                                  \
     X(launched_stop, 2)                                                                  \
+    X(starts_looked, 0)                                                                  \
     X(broker_run, 4)                                                                     \
     X(host_addresses, 0)                                                                 \
     X(server_key, 1)                                                                     \

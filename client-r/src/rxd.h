@@ -27,6 +27,7 @@
 
 /* mirai's codes of outcomes that are not values, as resolved errorValues carry them. */
 enum rxd_code {
+    RXD_CODE_NO_START = -1, /* none of mirai's: an error, no code */
     RXD_CODE_TIMEOUT = 5,
     RXD_CODE_CLOSED = 7,
     RXD_CODE_LOST = 19,
@@ -70,8 +71,28 @@ void *rxd_pointer(SEXP pointer, const char *kind);
 /* Where nothing can be waited for and somebody has to look. */
 #define RXD_GLANCE_MS 5
 
-/* Sleep a slice of at most `ms`, then let R look at interrupts; may jump. */
+/* Sleep a slice of at most `ms`, then rxd_check(); may jump. */
 void rxd_pause(int ms);
+
+/* Let R look at interrupts, and at daemons that cannot start; may jump. */
+void rxd_check(void);
+
+/* ---- starts.c ---- */
+
+/* A process of ours has ended; from any thread. */
+void rxd_starts_changed(void);
+
+/* Has any that R has not looked at? Then tasks that wait for daemons which cannot start
+ * end here. May jump. */
+void rxd_starts_look(void);
+
+/* A task has been waited for so long that the user should hear of daemons that take their
+ * time to start. May jump. */
+#define RXD_LONG_WAIT_SLICES (10000 / RXD_SLICE_MS)
+void rxd_starts_tell(void);
+
+/* A task is watched from now on, while nobody waits. */
+void rxd_starts_watched(void);
 
 /* ---- thread.c ---- */
 
@@ -95,6 +116,7 @@ struct rxd_profile {
     struct rxd_session *session;
     struct xd_list open; /* tasks that are not resolved: rxd_task.link */
     char *name;
+    char *fault;     /* why its daemons could not start; NULL: they could */
     int closed;      /* 0, or the code that its open tasks got */
     bool is_direct;  /* dispatcher = FALSE */
     bool is_counted; /* rxd_profile_waiting() is asked, also for tasks that R dropped */

@@ -270,6 +270,7 @@ void rxd_profile_unref(struct rxd_profile *profile)
         return;
     }
     session_unref(profile->session);
+    free(profile->fault);
     free(profile->name);
     free(profile);
 }
@@ -331,6 +332,31 @@ struct rxd_profile *rxd_profile_open(SEXP pointer)
     return profile;
 }
 
+static void end_open(struct rxd_profile *profile, int code)
+{
+    while (!xd_list_is_empty(&profile->open)) {
+        struct rxd_task *task = XD_ITEM(profile->open.next, struct rxd_task, link);
+        xd_list_remove(&task->link);
+        if (!rxd_task_is_done(task)) {
+            rxd_task_end(task, code);
+        }
+        if (task->is_orphan) {
+            rxd_task_free(task);
+        }
+    }
+}
+
+/* Its open tasks end as errors with this text, now: there is no daemon for them. */
+SEXP rxd_profile_fail(SEXP pointer, SEXP text)
+{
+    struct rxd_profile *profile = rxd_profile_open(pointer);
+    char *fault = copy(Rf_translateCharUTF8(STRING_ELT(text, 0)));
+    free(profile->fault);
+    profile->fault = fault;
+    end_open(profile, RXD_CODE_NO_START);
+    return R_NilValue;
+}
+
 /* Its open tasks end with `code`, now; the profile is of no use after it. */
 SEXP rxd_profile_close(SEXP pointer, SEXP code)
 {
@@ -340,16 +366,7 @@ SEXP rxd_profile_close(SEXP pointer, SEXP code)
     }
     rxd_check_process();
     profile->closed = Rf_asInteger(code);
-    while (!xd_list_is_empty(&profile->open)) {
-        struct rxd_task *task = XD_ITEM(profile->open.next, struct rxd_task, link);
-        xd_list_remove(&task->link);
-        if (!rxd_task_is_done(task)) {
-            rxd_task_end(task, profile->closed);
-        }
-        if (task->is_orphan) {
-            rxd_task_free(task);
-        }
-    }
+    end_open(profile, profile->closed);
     if (profile->session->client != NULL) { /* tasks that nobody holds any more, too */
         struct xd_client *client = profile->session->client;
         enum xd_err err = xd_profile_cancel(client, profile->name);

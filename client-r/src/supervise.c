@@ -27,10 +27,14 @@
 struct slot {
     int group;
     char lines[LINES_KEPT][LINE_SIZE];
-    unsigned line_count; /* all there ever were; the last ones are kept */
-    char reason[160];
-    uint32_t crashes; /* in a row */
-    bool echoes;      /* what it prints is the session's to print */
+    unsigned line_count;           /* all there ever were; the last ones are kept */
+    unsigned began;                /* their number when its process was started */
+    unsigned ended_from, ended_to; /* which ones the process said that ended last */
+    char reason[160];              /* why that one ended */
+    uint32_t crashes;              /* in a row */
+    unsigned ends; /* of processes, with those that could not be started */
+    int64_t started_at, ended_at;
+    bool echoes; /* what it prints is the session's to print */
 };
 
 static struct {
@@ -93,6 +97,30 @@ static void on_line(void *context, const struct xdw_line *line)
     text[size] = '\0';
 }
 
+static void describe_end(char *out, size_t size, const struct xdw_notice *notice)
+{
+    int code = notice->end.code;
+    if (notice->end.how == XDW_END_EXIT) {
+        (void)snprintf(out, size, "it ended with exit code %d", code);
+    } else if (notice->end.how == XDW_END_SIGNAL) {
+        (void)
+            snprintf(out, size, "it was ended by signal %d (%s)", code, strsignal(code));
+    } else {
+        (void)snprintf(out, size, "%s", notice->text);
+    }
+}
+
+/* A process has ended, or there was none to be had. */
+static void note_end(struct slot *slot, const struct xdw_notice *notice)
+{
+    describe_end(slot->reason, sizeof slot->reason, notice);
+    slot->ended_from = slot->began;
+    slot->ended_to = slot->line_count;
+    slot->ends++;
+    slot->ended_at = now_ns();
+    rxd_starts_changed();
+}
+
 static void on_notice(void *context, const struct xdw_notice *notice)
 {
     (void)context;
@@ -101,19 +129,11 @@ static void on_notice(void *context, const struct xdw_notice *notice)
         return;
     }
     slot->crashes = notice->crashes;
-    if (notice->state == XDW_FAILED) {
-        (void)snprintf(slot->reason, sizeof slot->reason, "%s", notice->text);
-    } else if (notice->end.how == XDW_END_EXIT) {
-        (void)snprintf(slot->reason,
-                       sizeof slot->reason,
-                       "it ended with exit code %d",
-                       notice->end.code);
-    } else if (notice->end.how == XDW_END_SIGNAL) {
-        (void)snprintf(slot->reason,
-                       sizeof slot->reason,
-                       "it was ended by signal %d (%s)",
-                       notice->end.code,
-                       strsignal(notice->end.code));
+    if (notice->state == XDW_UP) {
+        slot->began = slot->line_count;
+        slot->started_at = now_ns();
+    } else if (notice->end.how != XDW_END_NONE || notice->text[0] != '\0') {
+        note_end(slot, notice);
     }
 }
 
@@ -205,6 +225,7 @@ static enum xd_err slot_make(uint32_t number, int group)
     }
     memset(&fleet.slots[number], 0, sizeof fleet.slots[number]);
     fleet.slots[number].group = group;
+    fleet.slots[number].started_at = now_ns();
     return XD_OK;
 }
 
@@ -300,13 +321,18 @@ SEXP rxd_launched_echo(SEXP group)
     return R_NilValue;
 }
 
-/* The last lines of a slot, oldest first, as one text. */
+/* The last lines of the process that ended last, or, where none has, of the one that
+ * runs; oldest first, as one text. */
 static SEXP tail_of(const struct slot *slot)
 {
     char text[LINES_KEPT * (LINE_SIZE + 1) + 1] = "";
     size_t size = 0;
-    unsigned first = slot->line_count > LINES_KEPT ? slot->line_count - LINES_KEPT : 0;
-    for (unsigned i = first; i < slot->line_count; i++) {
+    unsigned first = slot->ends > 0 ? slot->ended_from : slot->began;
+    unsigned end = slot->ends > 0 ? slot->ended_to : slot->line_count;
+    if (slot->line_count > LINES_KEPT && first < slot->line_count - LINES_KEPT) {
+        first = slot->line_count - LINES_KEPT; /* older ones were not kept */
+    }
+    for (unsigned i = first; i < end; i++) {
         const char *line = slot->lines[i % LINES_KEPT];
         size += (size_t)snprintf(text + size, sizeof text - size, "%s\n", line);
     }
@@ -316,47 +342,88 @@ static SEXP tail_of(const struct slot *slot)
 /* What is kept for R, copied under the lock. */
 struct survey {
     int alive, over;
-    uint32_t crashes;  /* of the worst */
-    struct slot ended; /* one that ended, if `over` */
+    unsigned ends;
+    uint32_t crashes, fewest;     /* in a row: of the worst, of the best that is alive */
+    int64_t started_at, ended_at; /* the first that is alive; the last that ended */
+    struct slot worst;            /* the one to tell about */
 };
+
+static bool is_worse(const struct slot *slot, const struct slot *than)
+{
+    return than->group == 0 || (slot->ends > 0) > (than->ends > 0) ||
+           (slot->ends > 0 && slot->ended_at > than->ended_at);
+}
+
+static void survey_slot(struct survey *out, uint32_t number)
+{
+    const struct slot *slot = &fleet.slots[number];
+    enum xdw_state state;
+    xdw_supervisor_slot(fleet.supervisor, number, &state, NULL);
+    if (state == XDW_FINISHED || state == XDW_FAILED) {
+        out->over++;
+    } else {
+        bool is_first = out->alive++ == 0;
+        out->fewest =
+            is_first || slot->crashes < out->fewest ? slot->crashes : out->fewest;
+        bool is_oldest = is_first || slot->started_at < out->started_at;
+        out->started_at = is_oldest ? slot->started_at : out->started_at;
+    }
+    out->ends += slot->ends;
+    out->crashes = slot->crashes > out->crashes ? slot->crashes : out->crashes;
+    out->ended_at = slot->ended_at > out->ended_at ? slot->ended_at : out->ended_at;
+    if (is_worse(slot, &out->worst)) {
+        out->worst = *slot;
+    }
+}
 
 static struct survey survey(int group)
 {
     struct survey out = {0};
     pthread_mutex_lock(&fleet.lock);
     for (uint32_t i = 0; is_ours() && i < fleet.slot_room; i++) {
-        if (fleet.slots[i].group != group) {
-            continue;
-        }
-        enum xdw_state state;
-        xdw_supervisor_slot(fleet.supervisor, i, &state, NULL);
-        if (state == XDW_FINISHED || state == XDW_FAILED || state == XDW_BACKOFF) {
-            out.ended = fleet.slots[i];
-        }
-        out.crashes =
-            fleet.slots[i].crashes > out.crashes ? fleet.slots[i].crashes : out.crashes;
-        if (state == XDW_FINISHED || state == XDW_FAILED) {
-            out.over++;
-        } else {
-            out.alive++;
+        if (fleet.slots[i].group == group) {
+            survey_slot(&out, i);
         }
     }
     pthread_mutex_unlock(&fleet.lock);
     return out;
 }
 
-/* list(alive, over, reason, tail, crashes): how many of the group's processes run or
- * will, how many ended for good; why one ended (or crashed), and what it said last; how
- * often one crashed in a row. */
+static double seconds_since(int64_t then)
+{
+    return then == 0 ? R_PosInf : (double)(now_ns() - then) / 1e9;
+}
+
+/* What became of a group, a list:
+ * - alive, over: how many of its processes run or will, how many ended for good
+ * - reason, tail: why the last one ended that did, and what it said last
+ * - ends: how many ends there were, starts that failed included
+ * - crashes, fewest: in a row, of the worst and of the best of those that are alive
+ * - since, age: seconds since the last end, and since the oldest process was started that
+ *   runs; infinite where there is none. */
 SEXP rxd_launched(SEXP group)
 {
+    const char *names[] = {"alive",
+                           "over",
+                           "reason",
+                           "tail",
+                           "ends",
+                           "crashes",
+                           "fewest",
+                           "since",
+                           "age",
+                           ""};
     struct survey found = survey(Rf_asInteger(group));
-    SEXP out = PROTECT(Rf_allocVector(VECSXP, 5));
+    SEXP out = PROTECT(Rf_mkNamed(VECSXP, names));
     SET_VECTOR_ELT(out, 0, Rf_ScalarInteger(found.alive));
     SET_VECTOR_ELT(out, 1, Rf_ScalarInteger(found.over));
-    SET_VECTOR_ELT(out, 2, Rf_mkString(found.ended.reason));
-    SET_VECTOR_ELT(out, 4, Rf_ScalarInteger((int)found.crashes));
-    SET_VECTOR_ELT(out, 3, Rf_ScalarString(PROTECT(tail_of(&found.ended))));
+    SET_VECTOR_ELT(out, 2, Rf_mkString(found.worst.reason));
+    SET_VECTOR_ELT(out, 3, Rf_ScalarString(PROTECT(tail_of(&found.worst))));
+    SET_VECTOR_ELT(out, 4, Rf_ScalarInteger((int)found.ends));
+    SET_VECTOR_ELT(out, 5, Rf_ScalarInteger((int)found.crashes));
+    SET_VECTOR_ELT(out, 6, Rf_ScalarInteger((int)found.fewest));
+    SET_VECTOR_ELT(out, 7, Rf_ScalarReal(seconds_since(found.ended_at)));
+    SET_VECTOR_ELT(out, 8, Rf_ScalarReal(seconds_since(found.started_at)));
     UNPROTECT(2);
     return out;
 }

@@ -4,6 +4,7 @@
 
 #include <Rversion.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "call.h"
@@ -302,6 +303,17 @@ static int code_of(enum xd_outcome outcome)
     }
 }
 
+/* What the package's function of that name makes of a text. */
+static SEXP sentence(const char *function, const char *text, size_t size)
+{
+    SEXP message =
+        PROTECT(Rf_ScalarString(PROTECT(Rf_mkCharLenCE(text, (int)size, CE_UTF8))));
+    SEXP call = PROTECT(Rf_lang2(rxd_own(function), message));
+    SEXP value = Rf_eval(call, R_BaseEnv);
+    UNPROTECT(3);
+    return value;
+}
+
 /* A task that failed has R's error in its body, or only a sentence (a C handler's). */
 static SEXP failure(const struct xd_result *result, SEXP config)
 {
@@ -309,13 +321,7 @@ static SEXP failure(const struct xd_result *result, SEXP config)
         return rxd_decode(result->frames, result->frame_count, config, "client");
     }
     const char *text = result->error == NULL ? "" : (const char *)result->error->data;
-    size_t size = result->error == NULL ? 0 : result->error->size;
-    SEXP message =
-        PROTECT(Rf_ScalarString(PROTECT(Rf_mkCharLenCE(text, (int)size, CE_UTF8))));
-    SEXP call = PROTECT(Rf_lang2(rxd_own("plain_error"), message));
-    SEXP value = Rf_eval(call, R_BaseEnv);
-    UNPROTECT(3);
-    return value;
+    return sentence("plain_error", text, result->error == NULL ? 0 : result->error->size);
 }
 
 static SEXP result_value(const struct xd_result *result, SEXP config)
@@ -346,6 +352,10 @@ static SEXP decode_task(void *pointer)
 {
     struct rxd_task *task = R_ExternalPtrAddr(pointer);
     SEXP route = R_ExternalPtrProtected(pointer);
+    if (task->code == RXD_CODE_NO_START) {
+        const char *fault = task->profile->fault;
+        return sentence("start_error", fault, strlen(fault));
+    }
     if (task->code != 0) {
         return rxd_error_value(task->code);
     }
@@ -412,6 +422,7 @@ static bool is_unresolved(SEXP x)
 
 SEXP rxd_task_unresolved(SEXP x)
 {
+    rxd_starts_look(); /* who asks again and again waits, too */
     return Rf_ScalarLogical(is_unresolved(x));
 }
 
@@ -449,11 +460,14 @@ static void check_wait(enum xd_err err)
 
 static void wait_for(const struct rxd_task *task)
 {
-    while (!rxd_task_is_done(task)) {
+    for (unsigned slices = 1; !rxd_task_is_done(task); slices++) {
         enum xd_err err = xd_future_wait(task->future, RXD_SLICE_MS);
         check_wait(err);
         if (err == XD_ERR_TIMEOUT) {
-            R_CheckUserInterrupt();
+            rxd_check();
+        }
+        if (slices % RXD_LONG_WAIT_SLICES == 0) {
+            rxd_starts_tell();
         }
     }
 }
@@ -568,7 +582,7 @@ SEXP rxd_task_race(SEXP tasks, SEXP timeout)
         slice = left < slice ? 1 + (int)left : slice;
         if (is_single) {
             wait_some(client, slice);
-            R_CheckUserInterrupt();
+            rxd_check();
         } else {
             rxd_pause(slice);
         }

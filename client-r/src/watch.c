@@ -72,11 +72,22 @@ void rxd_watch_end(const struct rxd_task *task)
     pthread_mutex_unlock(&lock);
 }
 
+void rxd_watch_call(void (*call)(void *data), void *data, double seconds)
+{
+    pthread_mutex_lock(&lock);
+    if (run_later != NULL) {
+        run_later(call, data, seconds, 0);
+    }
+    pthread_mutex_unlock(&lock);
+}
+
 static void begin(struct rxd_session *session)
 {
     if (run_later == NULL) {
         DL_FUNC found = R_GetCCallable("later", "execLaterNative2");
+        pthread_mutex_lock(&lock);
         run_later = (void (*)(void (*)(void *), void *, double, int))found;
+        pthread_mutex_unlock(&lock);
     }
     if (session != NULL && !session->is_watched && session->client != NULL) {
         session->is_watched = true;
@@ -113,6 +124,7 @@ SEXP rxd_task_watch(SEXP pointer, SEXP number)
         schedule(Rf_asInteger(number));
     } else {
         add(task, Rf_asInteger(number));
+        rxd_starts_watched();
     }
     return R_NilValue;
 }

@@ -9,4 +9,8 @@
  */
 void rxd_watch_end(const struct rxd_task *task);
 
+/* Have later's loop call that in R's thread, from any thread; where nobody has ever
+ * watched a task there is no loop to call anything. */
+void rxd_watch_call(void (*call)(void *data), void *data, double seconds);
+
 #endif

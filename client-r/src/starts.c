@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/* Daemons that cannot start: whoever waits for a task of theirs hears of it. The thread
+ * of the local daemons only says that a process has ended; R looks at what that means,
+ * where it waits and from later's loop. */
+#include <stdatomic.h>
+
+#include "calls.h"
+#include "watch.h"
+
+/* Between two looks while it cannot be told yet. */
+#define LOOK_AGAIN_SECONDS 0.5
+
+static atomic_uint changes; /* ends of processes, from any thread */
+static unsigned seen;       /* how many of them R has looked at; its thread's own */
+
+static bool is_news(void)
+{
+    return atomic_load(&changes) != seen;
+}
+
+/* TRUE: tasks have failed, and those to come will, until something changes. NA: not to be
+ * told yet. Jumps on an interrupt, and will look again then. */
+static int look(void)
+{
+    unsigned upto = atomic_load(&changes);
+    SEXP call = PROTECT(Rf_lang1(rxd_own("look_at_starts")));
+    int found = Rf_asLogical(Rf_eval(call, R_BaseEnv));
+    UNPROTECT(1);
+    seen = found == FALSE ? upto : upto - 1;
+    return found;
+}
+
+void rxd_starts_look(void)
+{
+    if (is_news()) {
+        (void)look();
+    }
+}
+
+void rxd_starts_tell(void)
+{
+    SEXP call = PROTECT(Rf_lang1(rxd_own("tell_slow_starts")));
+    (void)Rf_eval(call, R_BaseEnv);
+    UNPROTECT(1);
+}
+
+SEXP rxd_starts_looked(void)
+{
+    rxd_starts_look();
+    return R_NilValue;
+}
+
+static void look_in_loop(void *found)
+{
+    *(int *)found = look();
+}
+
+/* In R's thread, from the loop: an error must not get past later's frames. */
+static void from_loop(void *unused)
+{
+    (void)unused;
+    int found = FALSE;
+    if (is_news() && R_ToplevelExec(look_in_loop, &found) && found == NA_LOGICAL) {
+        rxd_watch_call(from_loop, NULL, LOOK_AGAIN_SECONDS);
+    }
+}
+
+void rxd_starts_changed(void)
+{
+    atomic_fetch_add(&changes, 1);
+    rxd_watch_call(from_loop, NULL, 0);
+}
+
+void rxd_starts_watched(void)
+{
+    if (is_news()) {
+        rxd_watch_call(from_loop, NULL, 0);
+    }
+}
