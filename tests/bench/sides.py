@@ -69,6 +69,7 @@ for k in (100, 1000):
     CELLS[f"E-{k}"] = ("E", 2, 20000, k, "zmq_ipc", ["crossdock", "zmq_ipc", "zmq_tcp", "zmq_tcp_credit16", "nats"], {})
 CELLS["F-1e5"] = ("F", 1, 100000, 1000, "zmq_ipc", ["crossdock", "zmq_ipc", "zmq_tcp", "beanstalkd", "gearmand", "mirai"], {})
 CELLS["F-r-1e5"] = ("F", 1, 100000, 1000, "mirai", ["crossdock_r", "mirai"], {})
+CELLS["G-r"] = ("G", 1, 20, 0, "mirai", ["crossdock_r", "crossdock_direct", "mirai", "mirai_direct"], {})
 CELLS["F-1e6"] = ("F", 1, 1000000, 1000, "zmq_ipc", ["crossdock", "zmq_ipc", "zmq_tcp", "beanstalkd", "mirai"], {})
 
 # Over tcp with CURVE ("k"), against the floor with CURVE; and plain ipc beside them.
