@@ -70,7 +70,8 @@ test_that("three sessions come and go behind one broker", {
     quote(tools::pskill(Sys.getpid(), tools::SIGKILL))
   )
   here <- environment()
-  sessions <- Map(function(name, last) start_r(code(name, last), mark, here), c("a", "b", "c"), ends)
+  start <- function(name, last) start_r(code(name, last), mark, here)
+  sessions <- Map(start, c("a", "b", "c"), ends)
   for (session in sessions) {
     expect_true(eventually(!is_alive(session$pid), 60))
     expect_true(says(session, "TRUE"))
