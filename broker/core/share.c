@@ -17,6 +17,10 @@ static const double band_weight[XDB_BANDS] = {128, 64, 32, 16, 8, 3, 5, 4};
  * A profile banks nothing. */
 #define BAND_CREDIT 1e6
 
+/* What a tier must be owed, in microseconds, to go before a higher one: else the first
+ * task of a higher one would already bring forward all those that wait below. */
+#define OWED_LEAST 1e4
+
 static bool has_turn(const struct xdb_offer *offer, size_t tier)
 {
     const struct xd_heap_item *first = xd_heap_first(&offer->turns[tier]);
@@ -33,7 +37,7 @@ size_t xdb_share_tier(const struct xdb_offer *offer)
         }
         if (first == XDB_TIERS) {
             first = tier;
-        } else if (offer->owed[tier] > 0 && !xdb_fault(16) &&
+        } else if (offer->owed[tier] >= OWED_LEAST && !xdb_fault(16) &&
                    (owed == XDB_TIERS || offer->owed[tier] > offer->owed[owed])) {
             owed = tier;
         }
@@ -97,8 +101,8 @@ static double charge_of(const struct xdb_core *core, const struct xdb_task *task
                                   : (double)core->config.run_unknown / 1000;
 }
 
-/* Each tier with work is owed its share of what is given out; who had its turn out of
- * turn pays for it. */
+/* Each other tier with work is owed its share of what is given out; who had its turn out
+ * of turn pays for it. */
 static void charge_tiers(struct xdb_core *core,
                          struct xdb_task *task,
                          struct xdb_offer *offer,
@@ -112,11 +116,22 @@ static void charge_tiers(struct xdb_core *core,
             continue;
         }
         is_first = is_first && i >= tier;
-        offer->owed[i] += core->config.tier_share * cost;
+        offer->owed[i] += i == tier ? 0 : core->config.tier_share * cost;
     }
     task->out_of_turn = !is_first;
     if (!is_first) {
         offer->owed[tier] -= cost;
+    }
+}
+
+/* It was shorter, or longer, than was predicted: so is what the others are owed for it. */
+static void correct_tiers(struct xdb_core *core, struct xdb_task *task, double more)
+{
+    struct xdb_offer *offer = task->worker->offer;
+    for (size_t i = 0; i < XDB_TIERS; i++) {
+        if (i != task->shape->tier && offer->owed[i] > 0) {
+            offer->owed[i] = max(offer->owed[i] + core->config.tier_share * more, 0);
+        }
     }
 }
 
@@ -159,6 +174,7 @@ void xdb_share_settle(struct xdb_core *core, struct xdb_task *task, double used_
         return;
     }
     add(task, more);
+    correct_tiers(core, task, more);
     if (task->out_of_turn && !xdb_fault(28)) {
         task->worker->offer->owed[task->shape->tier] -= more;
     }
