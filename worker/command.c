@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "handlers.h"
+#include "host.h"
 
 struct xdw_self {
     char file[PATH_MAX], modules[XDW_MODULES_MAX][PATH_MAX], hold[12];
@@ -72,6 +73,44 @@ static int join_labels(const struct xdw_options *options, char **out)
     return fclose(text);
 }
 
+/* Does one of the words begin with `name` and an equals sign? */
+static bool names(const char *has, const char *name)
+{
+    size_t size = strlen(name);
+    for (const char *at = has; (at = strstr(at, name)) != NULL; at += size) {
+        if ((at == has || at[-1] == ' ') && at[size] == '=') {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* "CROSSDOCK_HAS=gpu=1 cores=0.50 memory=2048M": what was said, and a slot's share of the
+ * host. */
+static int join_has(const struct xdw_options *options, char **out)
+{
+    const char *given = options->has != NULL ? options->has : getenv("CROSSDOCK_HAS");
+    uint32_t cores = xdw_host_cores();
+    uint64_t megabytes = xdw_host_memory() / options->slots / 1000000;
+    unsigned hundredths = (unsigned)((uint64_t)cores * 100 / options->slots);
+    size_t size;
+    FILE *text = open_memstream(out, &size);
+    if (text == NULL) {
+        return -1;
+    }
+    given = given == NULL ? "" : given;
+    const char *gap = given[0] == '\0' ? "" : " ";
+    fprintf(text, "CROSSDOCK_HAS=%s", given);
+    if (cores > 0 && !names(given, "cores")) {
+        fprintf(text, "%scores=%u.%02u", gap, hundredths / 100, hundredths % 100);
+        gap = " ";
+    }
+    if (megabytes > 0 && !names(given, "memory")) {
+        fprintf(text, "%smemory=%" PRIu64 "M", gap, megabytes);
+    }
+    return fclose(text);
+}
+
 static bool fill_env(struct xdw_slot_command *made,
                      const struct xdw_options *options,
                      uint64_t agent)
@@ -84,6 +123,7 @@ static bool fill_env(struct xdw_slot_command *made,
                  &made->name,
                  asprintf(&made->name, "CROSSDOCK_NAME=%s", options->name));
     }
+    ok = ok && put(made, &made->has, join_has(options, &made->has));
     if (ok && options->labels[0]) {
         ok = put(made, &made->labels, join_labels(options, &made->labels));
     }
@@ -119,5 +159,6 @@ void xdw_slot_command_fini(struct xdw_slot_command *made)
     free(made->agent);
     free(made->name);
     free(made->labels);
+    free(made->has);
     *made = (struct xdw_slot_command){.self = NULL};
 }

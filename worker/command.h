@@ -11,8 +11,8 @@ struct xdw_self; /* this program in its slot mode: its arguments */
 struct xdw_slot_command {
     struct xdw_command command; /* points into the rest, and into the options */
     struct xdw_self *self;      /* NULL: the slots run the user's command */
-    char *agent, *name, *labels;
-    const char *env[4]; /* ended by NULL */
+    char *agent, *name, *labels, *has;
+    const char *env[5]; /* ended by NULL */
 };
 
 /* `agent` is the agent's number. Errors: XD_ERR_NOMEM, XD_ERR_SYSTEM, and those of

@@ -6,6 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bytes.h"
+#include "base/needs.h"
+
+/* With the host's cores and memory it is a name on the wire, of 255 bytes. */
+#define HAS_MAX 200
+
 enum {
     KEY_PROFILE = 'p',
     KEY_R = 'r',
@@ -13,6 +19,7 @@ enum {
     KEY_HOLD,
     KEY_NAME,
     KEY_LABEL,
+    KEY_HAS,
     KEY_GRACE,
     KEY_GIVE_UP
 };
@@ -48,6 +55,14 @@ static const struct argp_option table[] = {
      "Each slot is an R daemon: short for -- Rscript -e 'crossdock::daemon()'",
      2},
     {"hold", KEY_HOLD, "N", 0, "Short tasks a slot may hold ahead, at most 255 [0]", 2},
+    {"has",
+     KEY_HAS,
+     "WORDS",
+     0,
+     "What tasks may need of a slot: words, NAME=TEXT, NAME=NUMBER, like \"gpu=1 fast\" "
+     "[$CROSSDOCK_HAS]; its share of the host's cores and memory (bytes) is added where "
+     "they are not named",
+     2},
     {"name",
      KEY_NAME,
      "NAME",
@@ -128,6 +143,26 @@ static void add_label(struct xdw_options *options,
     options->labels[count] = label;
 }
 
+static void set_has(struct xdw_options *options,
+                    const char *text,
+                    struct argp_state *state)
+{
+    struct xd_bytes *has;
+    bool is_good = strlen(text) <= HAS_MAX && xd_bytes_text(text, &has) == XD_OK;
+    if (is_good) {
+        is_good = xd_needs_are_valid(has);
+        xd_bytes_unref(has);
+    }
+    if (!is_good) {
+        argp_error(state,
+                   "\"%s\": words, NAME=TEXT or NAME=NUMBER with spaces between are "
+                   "wanted, at most %d bytes",
+                   text,
+                   HAS_MAX);
+    }
+    options->has = text;
+}
+
 static void set_command(struct xdw_options *options,
                         const char *const *command,
                         struct argp_state *state)
@@ -167,6 +202,9 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
         return 0;
     case KEY_HOLD:
         options->hold = parse_number(arg, 255, state);
+        return 0;
+    case KEY_HAS:
+        set_has(options, arg, state);
         return 0;
     case KEY_NAME:
         options->name = arg;

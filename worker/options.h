@@ -12,6 +12,7 @@ struct xdw_options {
     const char *url,
         *profile;     /* NULL: from the environment, else the library's default */
     const char *name; /* of this worker in its lines; NULL: none */
+    const char *has;  /* what tasks may need; NULL: from the environment */
     const char *labels[XDW_LABELS_MAX + 1]; /* ended by NULL */
     uint32_t slots, hold, grace_s, give_up_after;
     const char *modules[XDW_MODULES_MAX + 1]; /* ended by NULL */
