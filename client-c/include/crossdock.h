@@ -220,6 +220,39 @@ void xd_client_on_event(struct xd_client *client,
                                       struct xd_bytes *bytes),
                         void *context);
 
+/* How much of what running tasks send is kept with their futures, for xd_future_event():
+ * at most so many events and bytes of one task, and bytes of all futures together that
+ * were not freed. Over a limit the oldest of the same task go. `events` 0: nothing is
+ * kept, as at first. Events that came before are not there. */
+struct xd_event_limits {
+    size_t events, bytes, total_bytes;
+};
+void xd_client_keep_events(struct xd_client *client,
+                           const struct xd_event_limits *limits);
+
+/* One event that was kept. */
+struct xd_kept_event {
+    uint64_t number;  /* of its task: from 0, in the order they came */
+    uint64_t dropped; /* events of the task that are not kept any more */
+    int64_t came_ns;  /* when it came, by CLOCK_MONOTONIC */
+    uint32_t part;
+    struct xd_bytes *kind, *bytes; /* a reference each */
+};
+
+/* The first kept event of the task whose number is at least `number`, also after its end;
+ * clear it with xd_kept_event_clear(). Never waits. Errors: XD_ERR_AGAIN (there is none);
+ * XD_ERR_GONE in a forked child. */
+enum xd_err xd_future_event(struct xd_future *future,
+                            uint64_t number,
+                            struct xd_kept_event *out) XD_MUST_USE;
+void xd_kept_event_clear(struct xd_kept_event *event);
+
+/* Wait until there is such an event or the task has ended, `timeout_ms` at most (-1: no
+ * limit). Errors as xd_future_wait(). */
+enum xd_err xd_future_wait_event(struct xd_future *future,
+                                 uint64_t number,
+                                 int timeout_ms) XD_MUST_USE;
+
 /* Ask that the task be ended; its outcome is CANCELLED unless it ended before. Never
  * waits. Errors: XD_ERR_GONE. */
 enum xd_err xd_future_cancel(struct xd_future *future) XD_MUST_USE;

@@ -3,6 +3,7 @@
 #include "after.h"
 #include "base/alloc.h"
 #include "client_core.h"
+#include "kept.h"
 #include "options.h"
 #include "payload.h"
 #include "wire/class.h"
@@ -152,6 +153,7 @@ void xd_future_destroy(struct xd_future *future)
         xd_free(future->parts);
     }
     xd_free(future->own_text);
+    xd_kept_fini(future);
     xd_free(future);
 }
 

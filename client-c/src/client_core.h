@@ -25,6 +25,22 @@ enum xd_future_state {
 
 struct xd_after;
 
+/* One event that a future keeps; see kept.h. */
+struct xd_kept_entry {
+    uint64_t number;
+    uint32_t part;
+    xd_time came;
+    struct xd_bytes *kind, *bytes;
+};
+
+/* They lie in at[first] to at[first + count - 1], by number. */
+struct xd_kept {
+    struct xd_kept_entry *at;
+    size_t first, count, room;
+    size_t bytes;
+    uint64_t next, dropped; /* the next number; how many are not here any more */
+};
+
 struct xd_future {
     struct xd_list link;   /* core.unsent, .busy or .offered */
     struct xd_list ended;  /* core.ended or .to_call */
@@ -50,6 +66,7 @@ struct xd_future {
     size_t part_count, part_missing;
     size_t bytes; /* of its payloads that go to the broker, in the budget */
     void *context;
+    struct xd_kept *kept; /* NULL: no event has come, or none is kept */
     struct xd_frame frames[];
 };
 
@@ -107,6 +124,8 @@ struct xd_client_core {
     xd_time ack_at;
     uint64_t last_ticket;
     bool calls_done, calls_event; /* the application wants callbacks */
+    struct xd_event_limits keep;  /* of events; .events 0: none is kept */
+    size_t kept_bytes;            /* of all futures that were not given up */
     struct xd_task batch[XD_TASKS_MAX];
     struct xd_task_id ids[XD_TASKS_MAX];
 };

@@ -6,6 +6,7 @@
 #include "after.h"
 #include "base/alloc.h"
 #include "client_core.h"
+#include "kept.h"
 
 #define ACK_DELAY (10 * XD_MS)
 #define RETRY_LEAST (5 * XD_MS)
@@ -277,10 +278,16 @@ static void take_busy(struct xd_client_core *core, const struct xd_msg *msg, xd_
 /* ---- events and answers ---- */
 
 /* Without memory an event is dropped: it is news, not an outcome. */
-static void take_event(struct xd_client_core *core, struct xd_event *event)
+static void take_event(struct xd_client_core *core, struct xd_event *event, xd_time now)
 {
     struct xd_future *future = find(core, &event->id);
-    if (future == NULL || future->freed || !core->calls_event) {
+    if (future == NULL || future->freed) {
+        return;
+    }
+    if (core->keep.events > 0) {
+        xd_kept_add(core, future, event, now);
+    }
+    if (!core->calls_event) {
         return;
     }
     struct xd_news *news = xd_alloc(sizeof *news);
@@ -334,7 +341,7 @@ void xd_client_core_message(void *owner, struct xd_msg *msg, xd_time now)
             take_result(core, &msg->results.results[i], now);
         }
     } else if (msg->kind == XD_KIND_EVENT) {
-        take_event(core, &msg->event);
+        take_event(core, &msg->event, now);
     } else if (msg->kind == XD_KIND_ADMIN) {
         take_answer(core, &msg->admin);
     }
@@ -417,6 +424,7 @@ static void drop_pulls(struct xd_client_core *core, struct xd_future *future)
 void xd_client_core_release(struct xd_client_core *core, struct xd_future *future)
 {
     future->freed = true;
+    xd_kept_drop(core, future);
     if (future->state != XD_FUTURE_ENDED) {
         if (future->children == 0) {
             drop_pulls(core, future);

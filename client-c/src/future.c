@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "client.h"
 #include "clock.h"
+#include "kept.h"
 
 /* ---- submitting ---- */
 
@@ -197,6 +198,74 @@ enum xd_err xd_client_next(struct xd_client *client, struct xd_future **out)
     }
     *out = future;
     return XD_OK;
+}
+
+/* ---- events ---- */
+
+void xd_client_keep_events(struct xd_client *client, const struct xd_event_limits *limits)
+{
+    if (!xd_origin_is_here(&client->origin)) {
+        return;
+    }
+    xd_pump_lock(&client->pump);
+    client->core.keep = *limits;
+    xd_pump_unlock(&client->pump);
+}
+
+enum xd_err xd_future_event(struct xd_future *future,
+                            uint64_t number,
+                            struct xd_kept_event *out)
+{
+    struct xd_client *client = future->client;
+    if (!xd_origin_is_here(&client->origin)) {
+        return XD_ERR_GONE;
+    }
+    xd_pump_lock(&client->pump);
+    const struct xd_kept_entry *entry = xd_kept_find(future, number);
+    if (entry != NULL) {
+        *out = (struct xd_kept_event){.number = entry->number,
+                                      .dropped = future->kept->dropped,
+                                      .came_ns = entry->came,
+                                      .part = entry->part,
+                                      .kind = xd_bytes_ref(entry->kind),
+                                      .bytes = xd_bytes_ref(entry->bytes)};
+    }
+    xd_pump_unlock(&client->pump);
+    return entry == NULL ? XD_ERR_AGAIN : XD_OK;
+}
+
+void xd_kept_event_clear(struct xd_kept_event *event)
+{
+    xd_bytes_unref(event->kind);
+    xd_bytes_unref(event->bytes);
+    event->kind = event->bytes = NULL;
+}
+
+/* Somebody waits for an event with at least that number. */
+struct wait_event {
+    struct xd_future *future;
+    uint64_t number;
+};
+
+static bool event_is_there(void *context)
+{
+    const struct wait_event *wait = context;
+    return xd_future_is_done(wait->future) ||
+           xd_kept_find(wait->future, wait->number) != NULL;
+}
+
+enum xd_err xd_future_wait_event(struct xd_future *future,
+                                 uint64_t number,
+                                 int timeout_ms)
+{
+    if (xd_future_is_done(future)) {
+        return XD_OK;
+    }
+    if (!xd_origin_is_here(&future->client->origin)) {
+        return XD_ERR_GONE;
+    }
+    struct wait_event wait = {future, number};
+    return wait_for(future->client, event_is_there, &wait, timeout_ms);
 }
 
 /* Cancels were noted, with the lock held: send them. */

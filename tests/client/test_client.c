@@ -6,6 +6,7 @@
 #include "client_core.h"
 #include "clock.h"
 #include "fake.h"
+#include "kept.h"
 #include "wire/limits.h"
 
 static struct fake *fake;
@@ -855,6 +856,73 @@ Test(client, an_event_pins_its_future)
     xd_bytes_unref(news->event.kind);
     xd_bytes_unref(news->event.bytes);
     xd_free(news);
+}
+
+static void say_event(struct xd_future *future, size_t size)
+{
+    struct xd_msg msg = {.kind = XD_KIND_EVENT};
+    msg.event.id = future->task.id;
+    cr_assert_eq(xd_bytes_text("progress", &msg.event.kind), XD_OK);
+    msg.event.bytes = zeros(size);
+    fake_say(fake, XD_LANE_CONTROL, &msg);
+    xd_bytes_unref(msg.event.kind);
+    xd_bytes_unref(msg.event.bytes);
+    turn(0);
+}
+
+static uint64_t first_kept(const struct xd_future *future, uint64_t number)
+{
+    const struct xd_kept_entry *entry = xd_kept_find(future, number);
+    return entry == NULL ? UINT64_MAX : entry->number;
+}
+
+Test(client, events_are_kept_by_number_until_their_future_is_given_up)
+{
+    core->keep = (struct xd_event_limits){100, 1000, 1000};
+    struct xd_future *future = submit();
+    turn(0);
+    cr_assert_eq(first_kept(future, 0), UINT64_MAX);
+    for (size_t i = 0; i < 20; i++) {
+        say_event(future, i);
+    }
+    cr_assert_eq(first_kept(future, 0), 0);
+    cr_assert_eq(xd_kept_find(future, 7)->bytes->size, 7);
+    cr_assert_eq(first_kept(future, 20), UINT64_MAX);
+    fake_say_result(fake, future->task.id, XD_OUTCOME_DONE, NULL);
+    turn(0);
+    cr_assert_eq(first_kept(future, 19), 19, "also after the end");
+    cr_assert_eq(core->kept_bytes, 190);
+    xd_client_core_release(core, future);
+    cr_assert_eq(core->kept_bytes, 0);
+    cr_assert_eq(xd_client_core_dead(core), future);
+    xd_future_destroy(future);
+}
+
+Test(client, the_oldest_events_of_a_task_go_when_a_limit_is_reached)
+{
+    core->keep = (struct xd_event_limits){4, 100, 150};
+    struct xd_future *future = submit(), *other = submit();
+    turn(0);
+    for (int i = 0; i < 50; i++) {
+        say_event(future, 1);
+    }
+    cr_assert_eq(future->kept->count, 4);
+    cr_assert_eq(future->kept->dropped, 46);
+    cr_assert_eq(first_kept(future, 0), 46);
+    say_event(future, 98);
+    cr_assert_eq(future->kept->bytes, 100);
+    cr_assert_eq(first_kept(future, 0), 48);
+    say_event(future, 101);
+    cr_assert_eq(future->kept->count, 0, "too large for itself: it is dropped, too");
+    cr_assert_eq(future->kept->dropped, 52);
+    say_event(future, 100);
+    say_event(other, 50);
+    say_event(other, 20);
+    cr_assert_eq(first_kept(other, 0),
+                 1,
+                 "the total; nothing is taken from another task");
+    cr_assert_eq(future->kept->count, 1);
+    cr_assert_eq(core->kept_bytes, 120);
 }
 
 Test(client, an_answer_finds_its_question)

@@ -255,6 +255,27 @@ Test(tasks, events_of_a_running_task_reach_its_client)
     xd_client_close(client);
 }
 
+Test(tasks, events_are_kept_with_the_future_and_can_be_waited_for)
+{
+    sys_workers(&sys, 1, NULL);
+    struct xd_client *client = sys_client(&sys);
+    const struct xd_event_limits limits = {.events = 10,
+                                           .bytes = 1000,
+                                           .total_bytes = 1000};
+    xd_client_keep_events(client, &limits);
+    struct xd_future *future = sys_call(client, "emit", "25");
+    struct xd_kept_event event;
+    cr_assert(xd_future_wait_event(future, 3, 20000) == XD_OK);
+    sys_expect(future, XD_OUTCOME_DONE);
+    cr_assert(xd_future_event(future, 0, &event) == XD_OK);
+    cr_assert(event.number == 15 && event.dropped == 15 && event.came_ns > 0);
+    xd_kept_event_clear(&event);
+    cr_assert(xd_future_event(future, 25, &event) == XD_ERR_AGAIN);
+    cr_assert(xd_future_wait_event(future, 25, 0) == XD_OK, "it has ended");
+    xd_future_free(future);
+    xd_client_close(client);
+}
+
 Test(tasks, time_limit_ends_a_task_as_expired_and_frees_the_worker)
 {
     sys_workers(&sys, 1, NULL);
