@@ -21,12 +21,14 @@ collect_mirai <- function(x, options = NULL) {
   if (length(options)) {
     return(collect_map(x, map_options(options)))
   }
+  if (length(the$listeners)) wait_telling(x)
   .Call(C_rxd_task_collect, x)
 }
 
 #' @rdname collect_mirai
 #' @export
 call_mirai <- function(x) {
+  if (length(the$listeners)) wait_telling(x)
   invisible(.Call(C_rxd_task_wait, x))
 }
 

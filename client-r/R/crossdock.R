@@ -21,6 +21,9 @@ the$groups <- 0L # of local daemons, numbered
 the$ephemeral <- list() # profiles of single tasks, see ephemeral.R
 the$watches <- new.env(parent = emptyenv()) # what to call when tasks end, see promise.R
 the$last_watch <- 0L
+the$listeners <- list() # of on_event(), see events.R
+the$tells <- FALSE # on a daemon: the task's client wants to hear of it while it runs
+the$told <- NULL # where daemons(sync = TRUE) puts what a task sends
 the$clusters <- 0L # made so far
 the$cluster_nodes <- list() # names of profiles by the cluster's id, see cluster.R
 the$future_backends <- 0L # with daemons of their own, numbered; see future.R

@@ -61,8 +61,11 @@ daemon <- function(
   worker <- connect_daemon(address, profile, tlscert, isTRUE(asyncdial), supervised)
   on.exit(.Call(C_rxd_worker_close, worker))
   start_random(rs)
-  if (!isTRUE(output) && !supervised) {
-    unmute <- mute()
+  quiet <- !isTRUE(output) && !supervised
+  heard <- !interactive() && sink.number() == 0L && .Call(C_rxd_worker_output, quiet)
+  on.exit(.Call(C_rxd_worker_output, NULL), add = TRUE)
+  if (quiet) {
+    unmute <- mute(!heard)
     on.exit(unmute(), add = TRUE)
   }
   limits <- list(idle = idletime / 1000, wall = walltime / 1000, tasks = maxtasks)
@@ -75,19 +78,25 @@ daemon <- function(
   }
   if (supervised && code == exit_lost) {
     .Call(C_rxd_worker_close, worker)
+    .Call(C_rxd_worker_output, NULL)
     quit(save = "no", status = 69L) # not final: a supervisor starts it again
   }
   invisible(max(code, 0L))
 }
 
-# Output and messages go nowhere, until the function that it gives is called.
-mute <- function() {
+# Messages, and with `output` what is printed, go nowhere, until the function that it gives is
+# called.
+mute <- function(output) {
   nowhere <- file(nullfile(), "w")
-  sink(nowhere)
+  if (output) {
+    sink(nowhere)
+  }
   sink(nowhere, type = "message")
   function() {
     sink(type = "message")
-    sink()
+    if (output) {
+      sink()
+    }
     close(nowhere)
   }
 }
@@ -198,13 +207,14 @@ run_callbacks <- function(wait) {
 # What daemons(NULL) has every daemon do.
 end_daemon <- function() the$is_ending <- TRUE
 
-# ---- one task: list(is_call, is_everywhere, config, what, part) ----
+# ---- one task: list(is_call, is_everywhere, config, what, part, tells) ----
 
 # Evaluate it and give its value back; what becomes of an error or an interrupt is a value
 # too. Interrupts are let in by `arm`, and shut out by `finish` and `disarm`. The value goes
 # through no variable, since it may be the missing argument.
 run_task <- function(worker, task) {
   the$task <- task
+  the$tells <- task[[6L]]
   config <- task[[3L]]
   calls <- task_environment <- NULL
   tryCatch(
@@ -225,7 +235,9 @@ run_task <- function(worker, task) {
       error = function(e) {
         .Call(C_rxd_worker_disarm, worker)
         calls <<- sys.calls()
-      }
+      },
+      message = tell_message,
+      warning = tell_warning
     ),
     error = function(e) {
       if (task[[1L]]) { # its client need not know R
@@ -239,10 +251,12 @@ run_task <- function(worker, task) {
       finish_interrupted(worker)
     }
   )
-  if (!task[[1L]] && length(task[[4L]]) > 4L && is.environment(task_environment)) {
+  if (!task[[1L]] && length(task[[4L]]) > 4L && !is.null(task[[4L]][[5L]]) &&
+    is.environment(task_environment)) {
     run_finally(task[[4L]][[5L]], task_environment)
   }
   the$task <- NULL
+  the$tells <- FALSE
 }
 
 # Its outcome is on its way: nobody hears of an error but who reads the daemon's output.

@@ -121,7 +121,7 @@ collect_map <- function(x, options) {
   bar <- progress_bar(length(x), options$progress)
   values <- vector("list", length(x))
   for (i in seq_along(x)) {
-    value <- .Call(C_rxd_task_collect, x[[i]])
+    value <- collect_mirai(x[[i]])
     if (is_error_value(value) && (options$stop || options$flat)) {
       stop_mirai(unclass(x))
       bar("failed")

@@ -126,8 +126,15 @@ task_args <- function(args) {
   if (is.list(args)) args else as.list(args)
 }
 
-# What travels: with the version it is written in, see run_task(). A fifth may follow, `.finally`.
-task_body <- function(expr, args, globals) list(expr, args, globals, the$series)
+# What travels: with the version it is written in, see run_task(). A fifth may follow, `.finally`,
+# and a sixth, FALSE: nobody wants to hear of it while it runs.
+task_body <- function(expr, args, globals) {
+  if (isFALSE(getOption("crossdock.events"))) {
+    list(expr, args, globals, the$series, NULL, FALSE)
+  } else {
+    list(expr, args, globals, the$series)
+  }
+}
 
 # One task, with whatever the profile adds to it.
 submit_task <- function(profile, expr, args, globals, timeout = NULL, finally = NULL) {

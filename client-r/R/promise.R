@@ -1,24 +1,31 @@
 # SPDX-License-Identifier: MIT
 # Tasks as promises: later's loop calls back when one has ended, see src/watch.c.
 
-# Calls `call` from later's loop once the task has ended; at its next turn, if it has.
-watch_task <- function(task, call) {
+# Calls `call` from later's loop once the task has ended; at its next turn, if it has. With
+# `events` also when it has sent something: as long as `call` says that there may be more. Its
+# argument is the number of the watch, which this gives, too.
+watch_task <- function(task, call, events = FALSE) {
   loadNamespace("later")
   the$last_watch <- number <- the$last_watch + 1L
   name <- as.character(number)
   the$watches[[name]] <- call
   watched <- FALSE
   on.exit(if (!watched) rm(list = name, envir = the$watches))
-  .Call(C_rxd_task_watch, get("aio", envir = task), number)
+  .Call(C_rxd_task_watch, get("aio", envir = task), number, events)
   watched <- TRUE
+  invisible(number)
 }
 
 # Called from C.
 wake_watcher <- function(number) {
   name <- as.character(number)
   call <- the$watches[[name]]
-  rm(list = name, envir = the$watches)
-  call()
+  if (is.null(call)) {
+    return(invisible())
+  }
+  on.exit(if (!isTRUE(has_more)) rm(list = name, envir = the$watches))
+  has_more <- FALSE
+  has_more <- call(number)
 }
 
 #' Tasks as promises
@@ -69,7 +76,10 @@ is.promising.crossdock_map <- function(x) TRUE
 # Rejected from a handler and not from the loop, so that Shiny knows where it belongs.
 task_promise <- function(task) {
   ended <- promises::promise(function(resolve, reject) {
-    watch_task(task, function() resolve(NULL))
+    watch_task(task, function(number) {
+      resolve(NULL)
+      FALSE
+    })
   })
   promises::then(ended, function(value) {
     value <- task$data

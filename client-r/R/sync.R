@@ -32,19 +32,26 @@ check_not_sync <- function(profile) {
 submit_sync <- function(profile, body, timeout, everywhere = FALSE) {
   config <- if (is.null(profile$serial)) registered_serial() else profile$serial
   config <- if (length(config)) config
+  told <- new.env(parent = emptyenv())
   body <- .Call(C_rxd_frames_of, body, config, "client")
   result <- if (is_over(timeout)) {
     .Call(C_rxd_frames_of, timed_out, NULL, "worker")
   } else {
     globals_of(profile, {
-      value <- evaluate_sync(.Call(C_rxd_value_of, body, config, "worker"), timeout, everywhere)
+      value <- evaluate_sync(
+        .Call(C_rxd_value_of, body, config, "worker"), timeout, everywhere, config, told
+      )
       tryCatch(
         .Call(C_rxd_frames_of, value, config, "worker"),
         error = function(e) .Call(C_rxd_frames_of, list(error_value(e, NULL)), NULL, "worker")
       )
     })
   }
-  .Call(C_rxd_task_resolved, .Call(C_rxd_value_of, result, config, "client"))
+  task <- .Call(C_rxd_task_resolved, .Call(C_rxd_value_of, result, config, "client"))
+  if (length(told$events)) {
+    .Call(C_rxd_task_events_set, get("aio", envir = task), list(config, told$events, 0))
+  }
+  task
 }
 
 timed_out <- list(structure(5L, class = value_class))
@@ -85,19 +92,21 @@ move_bindings <- function(from, to) {
 }
 
 # list(value). what: list(expression, arguments, globals, version).
-evaluate_sync <- function(what, timeout, everywhere) {
-  before <- the$task
-  the$task <- list(FALSE, everywhere, NULL, what, 0L)
+evaluate_sync <- function(what, timeout, everywhere, config, told) {
+  before <- mget(c("task", "tells", "told"), envir = the)
+  the$task <- list(FALSE, everywhere, config, what, 0L)
+  the$tells <- length(what) < 6L || !isFALSE(what[[6L]])
+  the$told <- told
   snapshot <- take_snapshot()
   task_environment <- NULL
   on.exit({
-    if (length(what) > 4L && is.environment(task_environment)) {
+    if (length(what) > 4L && !is.null(what[[5L]]) && is.environment(task_environment)) {
       run_finally(what[[5L]], task_environment)
     }
     if (!everywhere) {
       clean_up(snapshot)
     }
-    the$task <- before
+    list2env(before, envir = the)
   })
   timeout <- if (is.null(timeout)) NA_integer_ else as.integer(timeout)
   alarm <- .Call(C_rxd_alarm, if (is.na(timeout) || timeout < 0L) NA_integer_ else timeout)
@@ -107,11 +116,13 @@ evaluate_sync <- function(what, timeout, everywhere) {
       {
         task_expression <- what[[1L]]
         task_environment <- make_environment(what)
-        out <- list(eval(task_expression, task_environment, .GlobalEnv))
+        out <- list(tell_output(eval(task_expression, task_environment, .GlobalEnv)))
         .Call(C_rxd_alarm_end, alarm)
         out
       },
-      error = function(e) calls <<- sys.calls()
+      error = function(e) calls <<- sys.calls(),
+      message = tell_message,
+      warning = tell_warning
     ),
     error = function(e) list(error_value(e, calls)),
     interrupt = function(i) list(structure("", class = interrupt_class))

@@ -27,7 +27,11 @@ SEXP rxd_task_wait(SEXP x);
 SEXP rxd_task_collect(SEXP x);
 SEXP rxd_task_race(SEXP tasks, SEXP timeout);
 SEXP rxd_task_resolved(SEXP value);
-SEXP rxd_task_watch(SEXP pointer, SEXP number);
+SEXP rxd_task_watch(SEXP pointer, SEXP number, SEXP events);
+SEXP rxd_task_heard(SEXP pointer, SEXP number);
+SEXP rxd_task_events(SEXP pointer, SEXP from);
+SEXP rxd_task_events_set(SEXP pointer, SEXP events);
+SEXP rxd_task_wait_event(SEXP pointer, SEXP from, SEXP timeout);
 SEXP rxd_task_stop(SEXP x);
 
 SEXP rxd_alarm(SEXP timeout);
@@ -40,6 +44,8 @@ SEXP rxd_worker_disarm(SEXP worker);
 SEXP rxd_worker_finish(SEXP worker, SEXP value, SEXP is_value, SEXP config);
 SEXP rxd_worker_fail(SEXP worker, SEXP text);
 SEXP rxd_worker_close(SEXP worker);
+SEXP rxd_worker_emit(SEXP kind, SEXP bytes);
+SEXP rxd_worker_output(SEXP quiet);
 SEXP rxd_worker_guard(SEXP is_bound);
 SEXP rxd_globals_mark(void);
 SEXP rxd_globals_changed(SEXP mark);
@@ -86,7 +92,11 @@ SEXP rxd_strip_srcref(SEXP expr);
     X(task_collect, 1)                                                                   \
     X(task_race, 2)                                                                      \
     X(task_resolved, 1)                                                                  \
-    X(task_watch, 2)                                                                     \
+    X(task_watch, 3)                                                                     \
+    X(task_heard, 2)                                                                     \
+    X(task_events, 2)                                                                    \
+    X(task_events_set, 2)                                                                \
+    X(task_wait_event, 3)                                                                \
     X(task_stop, 1)                                                                      \
     X(alarm, 1)                                                                          \
     X(alarm_end, 1)                                                                      \
@@ -97,6 +107,8 @@ SEXP rxd_strip_srcref(SEXP expr);
     X(worker_finish, 4)                                                                  \
     X(worker_fail, 2)                                                                    \
     X(worker_close, 1)                                                                   \
+    X(worker_emit, 2)                                                                    \
+    X(worker_output, 1)                                                                  \
     X(worker_guard, 1)                                                                   \
     X(globals_mark, 0)                                                                   \
     X(globals_changed, 1)                                                                \

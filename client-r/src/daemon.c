@@ -12,6 +12,7 @@
 #include "call.h"
 #include "calls.h"
 #include "crossdock_worker.h"
+#include "output.h"
 #include "serial.h"
 
 extern int R_interrupts_pending;
@@ -128,6 +129,7 @@ static void *watch_parent(void *fd)
 /* Leaving R in the middle of a task, as quit() does, is a crash to whoever supervises. */
 static void on_exit_of_process(void)
 {
+    rxd_output_end();
     if (self.worker != NULL && xd_worker_is_busy(self.worker)) {
         (void)kill(getpid(), SIGKILL);
     }
@@ -218,6 +220,17 @@ SEXP rxd_worker_close(SEXP pointer)
     return R_NilValue;
 }
 
+/* What the process prints becomes events of the task that runs; `quiet`: and nothing
+ * else. FALSE: it cannot be read here. NULL: no longer. */
+SEXP rxd_worker_output(SEXP quiet)
+{
+    if (quiet == R_NilValue) {
+        rxd_output_end();
+        return R_NilValue;
+    }
+    return Rf_ScalarLogical(rxd_output_begin(Rf_asLogical(quiet) == TRUE));
+}
+
 /* ---- the serial configuration of a task ---- */
 
 /* Decode the configuration in its setup by R, and keep it in place of the oldest. */
@@ -271,10 +284,17 @@ static struct xd_job *next_job(int timeout_ms, bool *gone)
     return job;
 }
 
-/* list(is_call, is_everywhere, config, what, part): what is list(expression, arguments,
- * globals) of a task in R's format, list(callee, arguments) of a call. NULL: nothing
- * came. TRUE: we were told to end. FALSE: the broker is gone. A task whose bytes cannot
- * be read raises an error with the job open. */
+/* Does its client want to hear of it while it runs? The sixth of what it sent may say no.
+ */
+static bool is_heard(SEXP what)
+{
+    return Rf_xlength(what) < 6 || Rf_asLogical(VECTOR_ELT(what, 5)) != FALSE;
+}
+
+/* list(is_call, is_everywhere, config, what, part, is_heard): what is list(expression,
+ * arguments, globals) of a task in R's format, list(callee, arguments) of a call. NULL:
+ * nothing came. TRUE: we were told to end. FALSE: the broker is gone. A task whose bytes
+ * cannot be read raises an error with the job open. */
 SEXP rxd_worker_next(SEXP pointer, SEXP timeout)
 {
     check_worker();
@@ -287,7 +307,7 @@ SEXP rxd_worker_next(SEXP pointer, SEXP timeout)
         return self.stopping || gone ? Rf_ScalarLogical(self.stopping != 0) : R_NilValue;
     }
     const struct xd_task *task = xd_job_task(self.job);
-    SEXP out = PROTECT(Rf_allocVector(VECSXP, 5));
+    SEXP out = PROTECT(Rf_allocVector(VECSXP, 6));
     bool is_call = task->format == XD_FORMAT_CALL;
     SET_VECTOR_ELT(out, 0, Rf_ScalarLogical(is_call));
     SET_VECTOR_ELT(out, 1, Rf_ScalarLogical(task->everywhere));
@@ -302,6 +322,9 @@ SEXP rxd_worker_next(SEXP pointer, SEXP timeout)
                                          task->frame_count,
                                          config)
                        : rxd_decode(task->frames, task->frame_count, config, "worker"));
+    bool heard = is_call || is_heard(VECTOR_ELT(out, 3));
+    SET_VECTOR_ELT(out, 5, Rf_ScalarLogical(heard));
+    rxd_output_of(heard ? self.job : NULL);
     UNPROTECT(1);
     return out;
 }
@@ -323,6 +346,7 @@ SEXP rxd_worker_finish(SEXP pointer, SEXP value, SEXP kind, SEXP config)
     } else {
         rxd_encode(parcel, value, config, "worker");
     }
+    rxd_output_of(NULL);
     const struct rxd_parcel *payloads = rxd_parcel(parcel);
     struct xd_job *job = self.job;
     self.job = NULL;
@@ -342,10 +366,64 @@ SEXP rxd_worker_finish(SEXP pointer, SEXP value, SEXP kind, SEXP config)
 SEXP rxd_worker_fail(SEXP pointer, SEXP text)
 {
     (void)pointer;
+    rxd_output_of(NULL);
     struct xd_job *job = self.job;
     self.job = NULL;
     if (job != NULL && self.worker != NULL) {
         (void)xd_job_fail(job, Rf_translateCharUTF8(STRING_ELT(text, 0)), NULL, 0);
     }
     return R_NilValue;
+}
+
+/* ---- while it runs ---- */
+
+/* Bytes that are to be sent, until they are. */
+struct emission {
+    const char *kind;
+    struct xd_bytes *bytes;
+    enum xd_err err;
+};
+
+/* Where there is no room they wait; Ctrl-C and a cancel work meanwhile. */
+static SEXP emit_patiently(void *data)
+{
+    struct emission *emission = data;
+    while ((emission->err = xd_job_emit(self.job, emission->kind, emission->bytes)) ==
+           XD_ERR_BUSY) {
+        rxd_pause(RXD_GLANCE_MS);
+    }
+    return R_NilValue;
+}
+
+static void emit_over(void *data)
+{
+    struct emission *emission = data;
+    xd_bytes_unref(emission->bytes);
+}
+
+static enum xd_err bytes_of(SEXP x, struct xd_bytes **out)
+{
+    if (TYPEOF(x) == RAWSXP) {
+        return xd_bytes_copy(RAW(x), (size_t)XLENGTH(x), out);
+    }
+    return xd_bytes_text(Rf_translateCharUTF8(STRING_ELT(x, 0)), out);
+}
+
+/* Send bytes, a raw vector or a text, to the task's client, after what was printed so
+ * far. FALSE: there is nobody to send them to. */
+SEXP rxd_worker_emit(SEXP kind, SEXP bytes)
+{
+    if (self.job == NULL || self.worker == NULL) {
+        return Rf_ScalarLogical(FALSE);
+    }
+    struct emission emission = {.kind = CHAR(STRING_ELT(kind, 0))};
+    emission.err = bytes_of(bytes, &emission.bytes);
+    if (emission.err == XD_OK) {
+        rxd_output_of(self.job);
+        (void)R_ExecWithCleanup(emit_patiently, &emission, emit_over, &emission);
+    }
+    if (emission.err != XD_OK && emission.err != XD_ERR_GONE) {
+        rxd_raise(emission.err, NULL, "it cannot be sent ahead");
+    }
+    return Rf_ScalarLogical(emission.err == XD_OK);
 }

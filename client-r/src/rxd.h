@@ -109,6 +109,7 @@ struct rxd_session {
     char *address;
     unsigned refs;   /* its pointer, and each profile */
     bool is_watched; /* ends of its tasks go to watch.c */
+    bool is_heard;   /* events, too */
 };
 
 /* A compute profile as this session uses it. */

@@ -9,6 +9,7 @@
 #endif
 
 #include "calls.h"
+#include "events.h"
 #include "task.h"
 
 #define SESSION "crossdock_session"
@@ -161,6 +162,7 @@ SEXP rxd_session_open(SEXP address, SEXP listen, SEXP server_key)
         embed(session, text == NA_STRING ? NULL : Rf_translateCharUTF8(text));
         session->address = copy(xd_broker_address(session->broker));
     }
+    rxd_events_begin(session->client);
     UNPROTECT(1);
     return pointer;
 }

@@ -9,6 +9,7 @@
 
 #include "call.h"
 #include "calls.h"
+#include "events.h"
 #include "serial.h"
 #include "watch.h"
 
@@ -46,7 +47,11 @@ void rxd_task_end(struct rxd_task *task, int code)
     if (task->future != NULL) {
         enum xd_err err = xd_future_cancel(task->future);
         (void)err; /* gone is as good as cancelled */
-        drop_future(task);
+        if (rxd_events_any(task->future)) {
+            rxd_watch_end(task); /* what it has sent is still of interest */
+        } else {
+            drop_future(task);
+        }
     }
 }
 
@@ -75,6 +80,11 @@ static void task_finalize(SEXP pointer)
 struct rxd_task *rxd_task_of_pointer(SEXP pointer)
 {
     return rxd_pointer(pointer, TASK);
+}
+
+SEXP rxd_task_config(SEXP pointer)
+{
+    return VECTOR_ELT(R_ExternalPtrProtected(pointer), ROUTE_CONFIG);
 }
 
 /* ---- the R object ---- */
@@ -286,7 +296,8 @@ SEXP rxd_submit_call(SEXP route, SEXP callee, SEXP args, SEXP timeout)
 
 bool rxd_task_is_done(const struct rxd_task *task)
 {
-    return task == NULL || task->future == NULL || xd_future_is_done(task->future);
+    return task == NULL || task->code != 0 || task->future == NULL ||
+           xd_future_is_done(task->future);
 }
 
 static int code_of(enum xd_outcome outcome)
@@ -377,6 +388,7 @@ static SEXP resolve(struct rxd_task *task, SEXP pointer)
 {
     task->is_decoding = true;
     SEXP value = PROTECT(R_ExecWithCleanup(decode_task, pointer, decode_over, task));
+    rxd_events_keep(task, pointer, rxd_task_config(pointer));
     R_SetExternalPtrProtected(pointer, value);
     R_SetExternalPtrTag(pointer, Rf_install(TASK "_value"));
     task_finalize(pointer);
@@ -450,7 +462,7 @@ SEXP rxd_profile_waiting(SEXP pointer, SEXP queued)
 
 /* ---- waiting ---- */
 
-static void check_wait(enum xd_err err)
+void rxd_check_wait(enum xd_err err)
 {
     if (err != XD_OK && err != XD_ERR_TIMEOUT) {
         struct xd_error error = {"this process is a fork of the task's R session"};
@@ -462,7 +474,7 @@ static void wait_for(const struct rxd_task *task)
 {
     for (unsigned slices = 1; !rxd_task_is_done(task); slices++) {
         enum xd_err err = xd_future_wait(task->future, RXD_SLICE_MS);
-        check_wait(err);
+        rxd_check_wait(err);
         if (err == XD_ERR_TIMEOUT) {
             rxd_check();
         }
@@ -534,7 +546,7 @@ static int first_done(SEXP tasks)
 static void wait_some(struct xd_client *client, int ms)
 {
     struct xd_future *future;
-    check_wait(xd_client_wait(client, ms));
+    rxd_check_wait(xd_client_wait(client, ms));
     while (xd_client_next(client, &future) == XD_OK) {
         continue; /* each task is asked itself */
     }

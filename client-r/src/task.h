@@ -24,6 +24,12 @@ bool rxd_task_is_done(const struct rxd_task *task);
 /* The task of a pointer that a task object holds; NULL: it has its value already. */
 struct rxd_task *rxd_task_of_pointer(SEXP pointer);
 
+/* The serial configuration that its values are decoded with; of one without its value. */
+SEXP rxd_task_config(SEXP pointer);
+
+/* An R error for what a wait answers, but for the end of its time. */
+void rxd_check_wait(enum xd_err err);
+
 /* Let go of it and its future. */
 void rxd_task_free(struct rxd_task *task);
 

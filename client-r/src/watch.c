@@ -13,7 +13,9 @@
 struct watch {
     struct watch *next;
     const struct rxd_task *task;
-    int number; /* R's own, see promise.R */
+    int number;      /* R's own, see promise.R */
+    bool is_lasting; /* wants to know of events, too */
+    bool is_called;  /* ... and has not looked since it was called */
 };
 
 /* Guards all lists, so that an end is seen either by who registers or by the thread. */
@@ -48,7 +50,9 @@ static void fire(struct xd_future *future, const struct rxd_task *task)
             continue;
         }
         *link = watch->next;
-        schedule(watch->number);
+        if (!watch->is_called) {
+            schedule(watch->number);
+        }
         free(watch);
     }
     xd_future_set_context(future, first);
@@ -59,6 +63,26 @@ static void on_done(void *context, struct xd_future *future)
     (void)context;
     pthread_mutex_lock(&lock);
     fire(future, NULL);
+    pthread_mutex_unlock(&lock);
+}
+
+static void on_event(void *context,
+                     struct xd_future *future,
+                     uint32_t part,
+                     const char *kind,
+                     struct xd_bytes *bytes)
+{
+    (void)context;
+    (void)kind;
+    (void)bytes; /* they are kept, see events.c */
+    pthread_mutex_lock(&lock);
+    for (struct watch *watch = xd_future_context(future); watch != NULL;
+         watch = watch->next) {
+        if (watch->is_lasting && !watch->is_called && watch->task->part == part) {
+            watch->is_called = true;
+            schedule(watch->number);
+        }
+    }
     pthread_mutex_unlock(&lock);
 }
 
@@ -81,7 +105,7 @@ void rxd_watch_call(void (*call)(void *data), void *data, double seconds)
     pthread_mutex_unlock(&lock);
 }
 
-static void begin(struct rxd_session *session)
+static void begin(struct rxd_session *session, bool events)
 {
     if (run_later == NULL) {
         DL_FUNC found = R_GetCCallable("later", "execLaterNative2");
@@ -93,9 +117,13 @@ static void begin(struct rxd_session *session)
         session->is_watched = true;
         xd_client_on_done(session->client, on_done, NULL);
     }
+    if (events && session != NULL && !session->is_heard && session->client != NULL) {
+        session->is_heard = true;
+        xd_client_on_event(session->client, on_event, NULL);
+    }
 }
 
-static void add(struct rxd_task *task, int number)
+static void add(struct rxd_task *task, int number, bool events)
 {
     struct watch *watch = malloc(sizeof *watch);
     if (watch == NULL) {
@@ -104,7 +132,8 @@ static void add(struct rxd_task *task, int number)
     pthread_mutex_lock(&lock);
     *watch = (struct watch){.next = xd_future_context(task->future),
                             .task = task,
-                            .number = number};
+                            .number = number,
+                            .is_lasting = events};
     if (xd_future_is_done(task->future)) {
         schedule(number);
         free(watch);
@@ -114,17 +143,37 @@ static void add(struct rxd_task *task, int number)
     pthread_mutex_unlock(&lock);
 }
 
-/* Call wake_watcher(number) from later's loop once the task has ended. */
-SEXP rxd_task_watch(SEXP pointer, SEXP number)
+/* Call wake_watcher(number) from later's loop once the task has ended; with `events` also
+ * whenever it has sent something since rxd_task_heard(). */
+SEXP rxd_task_watch(SEXP pointer, SEXP number, SEXP events)
 {
     rxd_check_process();
     struct rxd_task *task = rxd_task_of_pointer(pointer);
-    begin(task == NULL ? NULL : task->profile->session);
+    bool lasting = Rf_asLogical(events) == TRUE;
+    begin(task == NULL ? NULL : task->profile->session, lasting);
     if (rxd_task_is_done(task)) {
         schedule(Rf_asInteger(number));
     } else {
-        add(task, Rf_asInteger(number));
+        add(task, Rf_asInteger(number), lasting);
         rxd_starts_watched();
     }
+    return R_NilValue;
+}
+
+/* What the task has sent so far is about to be looked at. */
+SEXP rxd_task_heard(SEXP pointer, SEXP number)
+{
+    struct rxd_task *task = rxd_task_of_pointer(pointer);
+    if (rxd_task_is_done(task)) {
+        return R_NilValue;
+    }
+    pthread_mutex_lock(&lock);
+    for (struct watch *watch = xd_future_context(task->future); watch != NULL;
+         watch = watch->next) {
+        if (watch->number == Rf_asInteger(number)) {
+            watch->is_called = false;
+        }
+    }
+    pthread_mutex_unlock(&lock);
     return R_NilValue;
 }
