@@ -90,6 +90,32 @@ interrupts <- quote({
     daemons(broker = paste0("ipc://", tempfile()))
     stop("connected?")
   }, 0.1, set)
+  check("make_cluster", function() make_cluster(8), 0.15, set)
+  check("listening on tcp", function() daemons(url = local_url(tcp = TRUE)), 0.1, function() {
+    if (daemons_set()) "still set" else set()
+  })
+  full <- function() {
+    daemons(1, memory = 1)
+    for (i in 1:2) mirai(Sys.sleep(60), x = raw(2e6))
+  }
+  check("memory", function() for (i in 1:3) mirai(1, x = raw(2e6)), 0.3, set, full)
+  check("everywhere(.min)", wait_for(function() {
+    daemons(1)
+    everywhere(1, .min = 2)
+  }, function(m) m[]), 0.8, set)
+  # A daemon that never gets as far as connecting, waited for or not.
+  profile <- tempfile(fileext = ".R")
+  writeLines("Sys.sleep(60)", profile)
+  hung <- function(...) {
+    Sys.setenv(R_PROFILE_USER = profile)
+    on.exit(Sys.unsetenv("R_PROFILE_USER"))
+    daemons(1, ...)
+  }
+  check("daemon that hangs", hung, 0.5, set)
+  check("task of a daemon that hangs", wait_for(function() {
+    hung(.wait = FALSE)
+    mirai(1)
+  }, function(m) m[]), 0.5, set)
   check("ephemeral", wait_for(forever, function(m) m[]), 0.3, function() mirai("on")[])
   cat("end\n")
 })
@@ -99,6 +125,6 @@ test_that("every wait can be interrupted", {
   lines <- grep(": in time", output, value = TRUE)
   failed <- output[!grepl("in time TRUE, usable TRUE|^end$", output)]
   expect_identical(failed, character())
-  expect_length(lines, 14)
+  expect_length(lines, 20)
   expect_true("end" %in% output)
 })
