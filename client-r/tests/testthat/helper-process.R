@@ -44,6 +44,14 @@ processes_with <- function(entry) {
   pids[is_alive(pids)]
 }
 
+# What each of these processes runs.
+command_lines <- function(pids) {
+  vapply(pids, function(pid) {
+    file <- sprintf("/proc/%d/cmdline", pid)
+    paste(suppressWarnings(readLines(file, warn = FALSE, skipNul = TRUE)), collapse = "")
+  }, "")
+}
+
 skip_without_proc <- function() {
   testthat::skip_if_not(dir.exists("/proc/self"), "needs /proc (Linux)")
 }

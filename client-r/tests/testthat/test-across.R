@@ -10,10 +10,7 @@ here <- function() remote_config(rscript = rscript())
 
 broker_pid <- function() {
   children <- processes_with(paste0("TMPDIR=", tempdir()))
-  lines <- vapply(children, function(pid) {
-    paste(readLines(sprintf("/proc/%d/cmdline", pid), warn = FALSE, skipNul = TRUE), collapse = "")
-  }, "")
-  children[grepl("broker_process", lines, fixed = TRUE)]
+  children[grepl("broker_process", command_lines(children), fixed = TRUE)]
 }
 
 test_that("a session listens on tcp, its broker is a child; daemons come by the command", {

@@ -1,21 +1,25 @@
 # SPDX-License-Identifier: MIT
 # Leaving R, in whatever way: quick, and nothing stays behind. Forked children harm nobody.
 
+two_daemons <- quote({
+  daemons(2)
+  gate <- tempfile()
+  tasks <- lapply(1:6, function(i) mirai({
+    file.create(paste0(path, Sys.getpid()))
+    Sys.sleep(300)
+  }, .args = list(path = gate)))
+  while (length(Sys.glob(paste0(gate, "*"))) < 2L) Sys.sleep(0.01)
+})
+
 # Runs a session that leaves with tasks running: its output, and what was left of it.
-leave <- function(last) {
+leave <- function(last, setup) {
   mark <- paste0("CROSSDOCK_TEST=", basename(tempfile("leave-")))
   folder <- tempfile("tmp-")
   runtime <- tempfile("run-")
   dir.create(folder)
   dir.create(runtime, mode = "0700")
   code <- bquote({
-    daemons(2)
-    gate <- tempfile()
-    tasks <- lapply(1:6, function(i) mirai({
-      file.create(paste0(path, Sys.getpid()))
-      Sys.sleep(300)
-    }, .args = list(path = gate)))
-    while (length(Sys.glob(paste0(gate, "*"))) < 2L) Sys.sleep(0.01)
+    .(setup)
     cat(as.double(Sys.time()), "\n")
     .(last)
   })
@@ -31,11 +35,11 @@ leave <- function(last) {
   )
 }
 
-expect_nothing_left <- function(last, clean = TRUE) {
+expect_nothing_left <- function(last, clean = TRUE, setup = two_daemons, seconds = 3) {
   skip_without_proc()
-  left <- leave(last)
+  left <- leave(last, setup)
   expect_true(left$ended)
-  expect_lt(left$seconds, 3)
+  expect_lt(left$seconds, seconds)
   expect_true(eventually(length(left$processes()) == 0L, 10))
   if (clean) {
     expect_identical(left$files(), character())
@@ -68,6 +72,29 @@ test_that("the package unloaded before", {
 
 test_that("a crash of R", {
   expect_nothing_left(quote(tools::pskill(Sys.getpid(), tools::SIGKILL)), clean = FALSE)
+})
+
+# Daemons that have not connected yet, a cluster, a task without daemons, a broker's process.
+many_kinds <- quote({
+  daemons(2, .wait = FALSE, .compute = "cold")
+  cl <- make_cluster(1)
+  daemons(url = local_url(tcp = TRUE), .compute = "tcp")
+  launch_local(1, .compute = "tcp")
+  tasks <- list(
+    mirai(Sys.sleep(300), .compute = "cold"), mirai(Sys.sleep(300)),
+    mirai(Sys.sleep(300), .compute = "tcp")
+  )
+})
+
+test_that("the end of a program that had set up all kinds of things", {
+  use_state()
+  expect_nothing_left(quote(invisible()), setup = many_kinds, seconds = 6)
+})
+
+test_that("a crash of R with all kinds of things", {
+  use_state()
+  crash <- quote(tools::pskill(Sys.getpid(), tools::SIGKILL))
+  expect_nothing_left(crash, clean = FALSE, setup = many_kinds)
 })
 
 test_that("a session that is told to terminate", {
