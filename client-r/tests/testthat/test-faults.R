@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# Faults that mirai 2.7.3 shows (see also sync, leaving, codecs, ephemeral, tasks): none of them here.
+# Faults that mirai 2.7.3 shows: none of them here. More of them in test-sync, -leaving, -codecs, -tasks.
 
 test_that("a task that is cancelled on a cold daemon never runs", {
   for (wait in c(TRUE, FALSE)) {
