@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# Faults that mirai 2.7.3 shows: none of them here. More of them in test-sync, -leaving, -codecs, -tasks.
+# Faults that mirai 2.7.3 shows: none here. More of them: test-sync, -leaving, -codecs, -tasks.
 
 test_that("a task that is cancelled on a cold daemon never runs", {
   for (wait in c(TRUE, FALSE)) {
