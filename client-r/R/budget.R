@@ -57,7 +57,7 @@ in_later <- function() {
   is.function(sys.call(1L)[[1L]]) # R, being idle, has called a function without a name
 }
 
-# status()$memory: megabytes.
+# Megabytes, for status().
 memory_status <- function(profile, queued) {
   used <- waiting_bytes(profile, queued)
   capacity <- if (is.null(profile$memory)) NA_real_ else profile$memory

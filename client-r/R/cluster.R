@@ -119,7 +119,9 @@ sendData.crossdock_node <- function(node, data) {
 }
 
 node_call <- quote(
-  if (.return) do.call(.f, .x, quote = TRUE) else {
+  if (.return) {
+    do.call(.f, .x, quote = TRUE)
+  } else {
     do.call(.f, .x, quote = TRUE)
     NULL
   }

@@ -34,6 +34,14 @@
 #'   limit. Under a supervisor (`crossdock-worker`, or a session's own) the R process ends
 #'   with code 69 when the broker cannot be reached, and is started again.
 #' @examples
+#' \donttest{
+#' # this process is session and daemon at once, for one task
+#' daemons(url = local_url())
+#' m <- mirai(Sys.getpid())
+#' daemon(status()$daemons, maxtasks = 1)
+#' m[] == Sys.getpid()
+#' daemons(0)
+#' }
 #' \dontrun{
 #' # on a host with a broker:
 #' # crossdock-worker --slots 4 -- Rscript -e 'crossdock::daemon()'

@@ -20,12 +20,12 @@
 #'
 #' Each future leaves a daemon as it found it: see `cleanup` of [daemon()].
 #'
-#' @param ... further arguments of the backend, see [future::plan()].
+#' @param ... further arguments of the backend, see `future::plan()`.
 #' @param workers `NULL`: the daemons of the compute profile; a number, or a function that gives
 #'   one: so many local daemons are started.
 #' @param .compute name of the compute profile, set up by [daemons()]; `NULL`: the current one
 #'   when the plan is made. Not with `workers`.
-#' @return None: it is an argument of [future::plan()], and calling it is an error.
+#' @return None: it is an argument of `future::plan()`, and calling it is an error.
 #' @examples
 #' if (requireNamespace("future", quietly = TRUE)) {
 #'   \donttest{

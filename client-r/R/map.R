@@ -146,7 +146,7 @@ has_cli <- function() {
 stop_flat <- function(first, other) {
   text <- sprintf("cannot flatten outputs of differing type: %s / %s", first, other)
   if (has_cli()) {
-    cli::cli_abort("{text}", call = map_name)
+    cli::cli_abort(c(`!` = "{text}"), call = map_name)
   }
   stop(text, call. = FALSE)
 }

@@ -44,7 +44,7 @@ check_s4 <- function(body, config) {
   })
 }
 
-is_reference <- function(x) is.environment(attr(x, ".xData")) && is(x, "envRefClass")
+is_reference <- function(x) is.environment(attr(x, ".xData")) && methods::is(x, "envRefClass")
 
 has_codec <- function(x, config) {
   is.object(x) && length(config) > 0L && inherits(x, config[[1L]])

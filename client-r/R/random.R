@@ -138,9 +138,7 @@ nextget <- function(x, .compute = "default") {
 #' @export
 nextstream <- function(.compute = "default") {
   profile <- find_profile(.compute)
-  if (!is.null(profile)) {
-    next_stream(profile)
-  }
+  if (is.null(profile)) NULL else next_stream(profile)
 }
 
 #' @rdname nextget

@@ -59,7 +59,7 @@ refused() {
 }
 
 from_tarball() {
-    (cd "$work" && sh "$tree/client-r/tools/tarball.sh" "$work") || return
+    (cd "$work" && sh "$tree/client-r/tools/tarball.sh" --no-vignettes "$work") || return
     mv "$tree" "$work/out of sight"
     installed "$work/lib2" "$(echo "$work"/crossdock_*.tar.gz)"
     local code=$?

@@ -129,6 +129,8 @@ test_that("visible and invisible values are mirai's", {
   expect_false(visible(race_mirai(list(m))))
   expect_false(visible(stop_mirai(m)))
   expect_false(visible(require_daemons()))
+  expect_true(visible(launch_local(0)))
+  expect_true(visible(nextstream("nobody has it")))
   expect_true(visible(daemons_set()))
   expect_true(visible(status()))
   expect_true(visible(info()))
