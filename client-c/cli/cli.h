@@ -32,7 +32,10 @@ int cli_serve(int argc, char **argv);
 int cli_status(int argc, char **argv);
 int cli_submit(int argc, char **argv);
 int cli_cancel(int argc, char **argv);
+int cli_profiles(int argc, char **argv);
+int cli_explain(int argc, char **argv);
 int cli_workers(int argc, char **argv);
+int cli_drain(int argc, char **argv);
 int cli_keys(int argc, char **argv);
 
 /* "crossdock: text" on stderr; gives `code` back. */

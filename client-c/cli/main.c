@@ -15,7 +15,10 @@ static const struct verb verbs[] = {
     {"status", cli_status},
     {"submit", cli_submit},
     {"cancel", cli_cancel},
+    {"profiles", cli_profiles},
+    {"explain", cli_explain},
     {"workers", cli_workers},
+    {"drain", cli_drain},
     {"keys", cli_keys},
 };
 
@@ -26,7 +29,10 @@ static const char doc[] =
     "  status      profiles, workers, clients and counters of a broker\n"
     "  submit      run a handler with files or texts as class-tagged payloads\n"
     "  cancel      end a task\n"
+    "  profiles    profiles; pause, resume, weight, limit, policy, kick\n"
+    "  explain     why a task waits, or a worker\n"
     "  workers     hosts and their workers; restart, kill, drain, logs\n"
+    "  drain       let a broker end in order\n"
     "  keys        keys for brokers on tcp: make, list, admit\n"
     "\n"
     "`crossdock VERB --help' says more about one. Workers are started with "

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "answer.h"
 #include "cli.h"
 #include "table.h"
 
@@ -151,26 +152,6 @@ static int print_answer(const struct xd_bytes *text, bool json)
     return cli_finish_output();
 }
 
-static int print_json(const struct xd_bytes *text,
-                      bool json,
-                      void (*show)(json_t *answer))
-{
-    json_error_t why;
-    json_t *answer =
-        json_loadb((const char *)text->data, text->size, JSON_REJECT_DUPLICATES, &why);
-    if (answer == NULL) {
-        return cli_fail(CLI_REFUSED, "the answer is not JSON: %s", why.text);
-    }
-    if (json) {
-        json_dumpf(answer, stdout, JSON_INDENT(2));
-        putchar('\n');
-    } else {
-        show(answer);
-    }
-    json_decref(answer);
-    return cli_finish_output();
-}
-
 /* ---- verbs ---- */
 
 static const struct verb {
@@ -239,7 +220,7 @@ static int ask_broker(const struct arguments *arguments)
     struct xd_bytes *answer = NULL;
     int code = cli_ask(&arguments->common, "workers", NULL, 0, &answer);
     if (code == CLI_DONE) {
-        code = print_json(answer, arguments->common.json, print_list);
+        code = cli_answer_json(answer, arguments->common.json, print_list);
     }
     xd_bytes_unref(answer);
     return code;
@@ -255,8 +236,9 @@ static int ask_agent(const struct arguments *arguments)
     }
     int code = cli_ask(&arguments->common, "agent", args, arguments->count, &answer);
     if (code == CLI_DONE) {
-        code = verb->show != NULL ? print_json(answer, arguments->common.json, verb->show)
-                                  : print_answer(answer, arguments->common.json);
+        code = verb->show != NULL
+                   ? cli_answer_json(answer, arguments->common.json, verb->show)
+                   : print_answer(answer, arguments->common.json);
     }
     xd_bytes_unref(answer);
     return code;

@@ -75,6 +75,85 @@ class Verbs(unittest.TestCase):
     def test_serve_becomes_the_broker(self):
         self.assertEqual(self.ready, f"ready address={self.env['CROSSDOCK_URL']}\n")
 
+    def profile(self, name):
+        done = self.run_it("profiles", "--json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return next((p for p in json.loads(done.stdout) if p["name"] == name), None)
+
+    def test_profiles_are_paused_resumed_weighted_limited(self):
+        task = self.start(CROSSDOCK, "submit", "-p", "later", "sqlite.query", "text:x", stderr=subprocess.DEVNULL)
+        wait_until("the profile is there", lambda: self.profile("later"))
+        for words, key, value in (
+            (("pause", "later"), "paused", True),
+            (("resume", "later"), "paused", False),
+            (("weight", "later", "2.5"), "weight", 2.5),
+        ):
+            done = self.run_it("profiles", *words)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            self.assertEqual(self.profile("later")[key], value)
+        self.assertEqual(self.run_it("profiles", "limit", "later", "3").returncode, 0)
+        self.assertEqual(self.run_it("profiles", "kick", "later").returncode, 0)
+        self.assertIn("later", self.run_it("profiles").stdout)
+        for words, sentence in (
+            (("weight", "later", "0"), "weight: from 0.001"),
+            (("weight", "later", "heavy"), "weight: a number"),
+            (("limit", "later", "some"), "max_running: a number"),
+            (("policy", "later", "lottery"), "policy: bands, fifo"),
+            (("policy", "later", "fifo"), "policy: the profile is not empty"),
+            (("pause", "nowhere"), "no such profile"),
+            (("kick", "nowhere"), "no such profile"),
+            (("stop", "later"), "'stop' is none of"),
+            (("weight", "later"), "wants the NAME of a profile and a WEIGHT"),
+        ):
+            done = self.run_it("profiles", *words)
+            self.assertNotEqual(done.returncode, 0, words)
+            self.assertIn(sentence, done.stderr)
+        task.send_signal(signal.SIGINT)
+        task.wait(DEADLINE_S)
+
+    def test_explain_says_why_a_task_waits_and_why_a_worker_does(self):
+        task = self.start(CROSSDOCK, "submit", "-v", "-p", "nobody", "f", "text:x", stderr=subprocess.PIPE)
+        identity = task.stderr.readline().split()[1]
+        wait_until("it is queued", lambda: self.run_it("explain", identity).returncode == 0)
+        done = self.run_it("explain", identity, "--json")
+        answer = json.loads(done.stdout)
+        self.assertEqual((answer["state"], answer["profile"]), ("queued", "nobody"))
+        self.assertEqual(answer["reason"], "its profile has no workers")
+        self.assertIn("its profile has no workers", self.run_it("explain", identity).stdout)
+        wait_until("the worker is there", lambda: self.status()["workers"])
+        worker = str(self.status()["workers"][0]["session"])
+        answer = json.loads(self.run_it("explain", worker, "--json").stdout)
+        self.assertEqual((answer["state"], answer["reason"]), ("idle", "no task waits"))
+        self.assertIn("cores=", answer["has"])
+        for wrong, code in (("0" * 32, 4), ("999999", 4), ("x", 2)):
+            self.assertEqual(self.run_it("explain", wrong).returncode, code, wrong)
+        self.assertEqual(self.run_it("explain").returncode, 2)
+        task.send_signal(signal.SIGINT)
+        task.wait(DEADLINE_S)
+        task.stderr.close()
+
+    def test_drain_lets_the_broker_end(self):
+        env = dict(self.env, CROSSDOCK_URL=f"ipc://{self.work.name}/other")
+        broker = subprocess.Popen(
+            [CROSSDOCK, "serve", "--quiet", "--listen", env["CROSSDOCK_URL"]], env=env, stdout=subprocess.PIPE, text=True
+        )  # fmt: skip
+        try:
+            self.assertTrue(broker.stdout.readline().startswith("ready"))
+            done = self.run_it("drain", "--url", env["CROSSDOCK_URL"], "soon")
+            self.assertEqual(done.returncode, 2)
+            self.assertIn("drain: seconds", done.stderr)
+            task = self.start(CROSSDOCK, "submit", "--url", env["CROSSDOCK_URL"], "f", "text:x", stderr=subprocess.DEVNULL)
+            wait_until("a task waits", lambda: json.loads(
+                self.run_it("status", "--url", env["CROSSDOCK_URL"], "--json").stdout)["counters"]["queued"])  # fmt: skip
+            self.assertEqual(self.run_it("drain", "--url", env["CROSSDOCK_URL"], "1").returncode, 0)
+            self.assertIsNone(broker.poll())
+            self.assertEqual(broker.wait(DEADLINE_S), 0)
+            self.assertEqual(task.wait(DEADLINE_S), 3)
+        finally:
+            broker.kill()
+            broker.wait()
+            broker.stdout.close()
+
     def test_status_as_json_and_as_tables(self):
         wait_until("the worker is there", lambda: self.status()["workers"])
         done = self.run_it("status")
