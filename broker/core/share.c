@@ -124,7 +124,8 @@ static void charge_tiers(struct xdb_core *core,
     }
 }
 
-/* It was shorter, or longer, than was predicted: so is what the others are owed for it. */
+/* It was shorter, or longer, than was predicted: so is what the others are owed for it.
+ */
 static void correct_tiers(struct xdb_core *core, struct xdb_task *task, double more)
 {
     struct xdb_offer *offer = task->worker->offer;

@@ -154,6 +154,44 @@ static void count(struct xd_job *job, void *state)
     finish_number(job, ++*calls);
 }
 
+/* Its own arguments, then in brackets those of each task it comes after, as texts; bytes
+ * of class "raw" as their number. */
+static void put_frames(FILE *out, const struct xd_frame *frames, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct xd_bytes *bytes = frames[i].bytes;
+        if (xd_bytes_is(frames[i].tag, "raw")) {
+            fprintf(out, "%zu bytes", bytes->size);
+        } else {
+            fwrite(bytes->data, 1, bytes->size, out);
+        }
+    }
+}
+
+static void given(struct xd_job *job, void *state)
+{
+    (void)state;
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    if (!out) {
+        (void)xd_job_fail(job, "no memory", NULL, 0);
+        return;
+    }
+    const struct xd_task *task = xd_job_task(job);
+    put_frames(out, task->frames, task->frame_count);
+    for (size_t i = 0; i < xd_job_given_count(job); i++) {
+        size_t count;
+        const struct xd_frame *frames = xd_job_given(job, i, &count);
+        fputc('[', out);
+        put_frames(out, frames, count);
+        fputc(']', out);
+    }
+    fclose(out);
+    finish_text(job, text);
+    free(text);
+}
+
 /* ---- setups ---- */
 
 /* "SESSION NUMBER BYTES" of the setup's first frame, or "none", after some
@@ -184,6 +222,18 @@ static void sleep_ms(struct xd_job *job, void *state)
     (void)state;
     nap_ms(number_arg(job));
     finish_text(job, "slept");
+}
+
+/* So many milliseconds, saying all the time that it lives. */
+static void touch(struct xd_job *job, void *state)
+{
+    (void)state;
+    uint64_t ms = number_arg(job);
+    for (uint64_t i = 0; i < ms && !xd_job_is_cancelled(job); i += 10) {
+        nap_ms(10);
+        (void)!xd_job_touch(job);
+    }
+    finish_text(job, "touched");
 }
 
 /* Tell the client that the evaluation has begun: one event "running". */
@@ -249,6 +299,26 @@ static void fail(struct xd_job *job, void *state)
     (void)xd_job_fail(job, text, NULL, 0);
 }
 
+/* Its run must be of that number, or a later one: its value. Else it fails, or dies. */
+static void attempt(struct xd_job *job, void *state)
+{
+    (void)state;
+    if (xd_job_task(job)->attempt < number_arg(job)) {
+        (void)xd_job_fail(job, "too early", NULL, 0);
+    } else {
+        finish_number(job, xd_job_task(job)->attempt);
+    }
+}
+
+static void die(struct xd_job *job, void *state)
+{
+    (void)state;
+    if (xd_job_task(job)->attempt < number_arg(job)) {
+        _exit(100);
+    }
+    finish_number(job, xd_job_task(job)->attempt);
+}
+
 static void forget(struct xd_job *job, void *state)
 {
     (void)job, (void)state;
@@ -287,22 +357,13 @@ static enum xd_err init(void **state, struct xd_error *error)
 const struct xd_module *crossdock_module(void)
 {
     static const struct xd_handler handlers[] = {
-        {"echo", echo},
-        {"sum", sum},
-        {"big", big},
-        {"check", check},
-        {"pid", pid},
-        {"count", count},
-        {"setup", setup},
-        {"sleep", sleep_ms},
-        {"spin", spin},
-        {"spin_deaf", spin_deaf},
-        {"emit", emit},
-        {"fail", fail},
-        {"forget", forget},
-        {"crash", crash},
-        {"exit", exit_now},
-        {"say", say},
+        {"echo", echo},     {"sum", sum},       {"big", big},
+        {"check", check},   {"pid", pid},       {"count", count},
+        {"given", given},   {"setup", setup},   {"sleep", sleep_ms},
+        {"touch", touch},   {"spin", spin},     {"spin_deaf", spin_deaf},
+        {"emit", emit},     {"fail", fail},     {"attempt", attempt},
+        {"die", die},       {"forget", forget}, {"crash", crash},
+        {"exit", exit_now}, {"say", say},
     };
     static const struct xd_module module = {
         .abi = XD_MODULE_ABI,
