@@ -147,6 +147,23 @@ static const char *urgent_goes_first_and_batch_keeps_a_share(void)
     return over(stage, wrong);
 }
 
+/* What was given to a tier while nobody was before it does not count when somebody is. */
+static const char *who_worked_alone_is_owed_nothing(void)
+{
+    struct xdt_stage *stage = xdt_stage_new(4);
+    const char *wrong = NULL;
+    struct xdt_cue cue = {.run = 20 * XD_MS, .priority = XD_PRIORITY_NORMAL};
+    xdt_stage_profile(stage, 1, XDB_POLICY_BANDS, 1);
+    xdt_stage_submit(stage, 1, 10000, cue);
+    xdt_stage_pass(stage, 20 * XD_S);
+    cue.priority = XD_PRIORITY_INTERACTIVE;
+    size_t urgent = xdt_stage_submit(stage, 1, 1000, cue);
+    xdt_stage_pass(stage, XD_S);
+    CLAIM(xdt_stage_begun(stage, urgent, 1000) >= 185,
+          "a tier is owed time for what it had alone");
+    return over(stage, wrong);
+}
+
 /* A hint that lies does not widen a tier's share. */
 static const char *a_share_is_of_measured_time(void)
 {
@@ -324,6 +341,7 @@ const struct xdt_scene xdt_scenes[] = {
     {"a_lying_class_is_not_believed_twice", a_lying_class_is_not_believed_twice},
     {"urgent_goes_first_and_batch_keeps_a_share",
      urgent_goes_first_and_batch_keeps_a_share},
+    {"who_worked_alone_is_owed_nothing", who_worked_alone_is_owed_nothing},
     {"a_share_is_of_measured_time", a_share_is_of_measured_time},
     {"a_query_does_not_wait_for_the_queue", a_query_does_not_wait_for_the_queue},
     {"what_waits_follows_what_is_learned", what_waits_follows_what_is_learned},
