@@ -269,6 +269,9 @@ void *xd_future_context(const struct xd_future *future);
 /* How it ended; for an everywhere-task the first outcome that is not DONE, else DONE. */
 enum xd_outcome xd_future_outcome(const struct xd_future *future);
 
+/* How long ago its end became known here, in nanoseconds. */
+uint64_t xd_future_ended_ago(const struct xd_future *future);
+
 /* The error's sentence, ended by NUL; "" when there is none. Lives as long as the future.
  */
 const char *xd_future_error(const struct xd_future *future);

@@ -61,6 +61,7 @@ static void settle(struct xd_client *client)
 static bool client_turn(void *owner, xd_time now)
 {
     struct xd_client *client = owner;
+    client->core.heard_at = now;
     if (client->core.channel.session.gone) {
         return false;
     }

@@ -39,6 +39,7 @@ enum xd_err xd_client_core_init(struct xd_client_core *core,
         xd_list_init(lists[i]);
     }
     core->flush_at = core->busy_until = core->ack_at = XD_NEVER;
+    core->heard_at = now;
     enum xd_err err = xd_channel_init(&core->channel,
                                       link,
                                       XD_ROLE_CLIENT,

@@ -60,6 +60,7 @@ struct xd_future {
     unsigned pins;     /* callbacks that run with it, and its children */
     unsigned children; /* tasks that come after it and are not with the broker */
     enum xd_outcome outcome;
+    xd_time ended_at;
     const char *text;             /* the error, ended by NUL */
     char *own_text;               /* ... when it is the future's own */
     struct xd_result one, *parts; /* parts: &one, or an array */
@@ -118,6 +119,7 @@ struct xd_client_core {
     size_t out_count;              /* of them handed to the broker */
     xd_time flush_at; /* when the unsent are to leave; XD_NEVER: there are none */
     xd_time busy_until;
+    xd_time heard_at;                  /* when this turn began */
     uint64_t accepted, accepted_early; /* the broker's count that we have used; accepted
                                           by their results */
     uint64_t received, acked;          /* results, counted as the protocol counts */

@@ -51,6 +51,7 @@ static void announce(struct xd_client_core *core, struct xd_future *future)
 {
     leave_tables(core, future);
     future->state = XD_FUTURE_ENDED;
+    future->ended_at = core->heard_at;
     atomic_store_explicit(&future->done, true, memory_order_release);
     if (!future->freed) {
         xd_list_push_back(core->calls_done ? &core->to_call : &core->ended,

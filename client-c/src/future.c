@@ -339,6 +339,13 @@ const char *xd_future_error(const struct xd_future *future)
     return future->text;
 }
 
+uint64_t xd_future_ended_ago(const struct xd_future *future)
+{
+    xd_assert(xd_future_is_done(future));
+    xd_time now = xd_now();
+    return now < future->ended_at ? 0 : (uint64_t)(now - future->ended_at);
+}
+
 size_t xd_future_parts(const struct xd_future *future)
 {
     xd_assert(xd_future_is_done(future));
