@@ -27,6 +27,9 @@
 #'   Z85; `NULL`: environment variable `CROSSDOCK_SERVER_KEY`, else the one of this user's
 #'   brokers. The daemon's own key is in the file that `CROSSDOCK_KEY_FILE` names, else it is the
 #'   user's; see *Keys* in [daemons()].
+#' @param has what tasks may need of this daemon, see [task_options]: words, `name=text`,
+#'   `name=number`, as in `"gpu=1 memory=8e9 fast"`; `NULL`: environment variable `CROSSDOCK_HAS`,
+#'   else nothing.
 #' @param .compute name of the compute profile, where the broker has more than one; `NULL`:
 #'   environment variable `CROSSDOCK_PROFILE`, else `"default"`, which is also what
 #'   serves a session that listens at `url`.
@@ -61,12 +64,14 @@ daemon <- function(
   maxtasks = Inf,
   tlscert = NULL,
   rs = NULL,
+  has = NULL,
   .compute = NULL
 ) {
   address <- if (missing(url) || is.null(url)) NA_character_ else check_url(url, "url")
   profile <- if (is.null(.compute)) NA_character_ else profile_name(.compute)
   supervised <- guard_daemon()
-  worker <- connect_daemon(address, profile, tlscert, isTRUE(asyncdial), supervised)
+  has <- check_has(has)
+  worker <- connect_daemon(address, profile, tlscert, has, isTRUE(asyncdial), supervised)
   on.exit(.Call(C_rxd_worker_close, worker))
   start_random(rs)
   quiet <- !isTRUE(output) && !supervised
@@ -81,7 +86,7 @@ daemon <- function(
   code <- serve_tasks(worker, limits, cleanup)
   while (code == exit_lost && isFALSE(autoexit) && !supervised) {
     .Call(C_rxd_worker_close, worker)
-    worker <- connect_daemon(address, profile, tlscert, TRUE, supervised)
+    worker <- connect_daemon(address, profile, tlscert, has, TRUE, supervised)
     code <- serve_tasks(worker, limits, cleanup)
   }
   if (supervised && code == exit_lost) {
@@ -120,10 +125,10 @@ guard_daemon <- function() {
   !is.na(fd)
 }
 
-connect_daemon <- function(address, profile, tlscert, patient, supervised) {
+connect_daemon <- function(address, profile, tlscert, has, patient, supervised) {
   repeat {
     worker <- tryCatch(
-      .Call(C_rxd_worker_open, address, profile, tlscert),
+      .Call(C_rxd_worker_open, address, profile, tlscert, has),
       crossdock_error = identity
     )
     if (!inherits(worker, "crossdock_error")) {
@@ -215,7 +220,7 @@ run_callbacks <- function(wait) {
 # What daemons(NULL) has every daemon do.
 end_daemon <- function() the$is_ending <- TRUE
 
-# ---- one task: list(is_call, is_everywhere, config, what, part, tells) ----
+# ---- one task: list(is_call, is_everywhere, config, what, part, tells, given) ----
 
 # Evaluate it and give its value back; what becomes of an error or an interrupt is a value
 # too. Interrupts are let in by `arm`, and shut out by `finish` and `disarm`. The value goes
@@ -233,7 +238,7 @@ run_task <- function(worker, task) {
         .Call(C_rxd_worker_finish, worker, list(evaluate_call(task[[4L]])), "call", config)
       } else {
         task_expression <- task[[4L]][[1L]]
-        task_environment <- make_environment(task[[4L]])
+        task_environment <- make_environment(task[[4L]], task[[7L]])
         .Call(
           C_rxd_worker_finish, worker,
           eval(task_expression, task_environment, .GlobalEnv),
@@ -276,13 +281,17 @@ run_finally <- function(expr, environment) {
 }
 
 # The arguments, below the global environment, which gets the globals. what:
-# list(expression, arguments, globals, version).
-make_environment <- function(what) {
+# list(expression, arguments, globals, version). given: what the broker handed over.
+make_environment <- function(what, given = NULL) {
   check_series(what)
   if (length(what[[3L]])) {
     list2env(what[[3L]], envir = .GlobalEnv)
   }
-  list2env(what[[2L]], parent = .GlobalEnv)
+  environment <- list2env(what[[2L]], parent = .GlobalEnv)
+  if (!is.null(given) && length(what) > 6L) {
+    assign_given(what[[7L]], given, environment)
+  }
+  environment
 }
 
 # What a session and its daemons have to agree on may change between the first two numbers of

@@ -60,13 +60,16 @@
 #' @param tls,pass in mirai, certificates; here an error, since tcp is encrypted without.
 #' @param dispatcher `TRUE`: tasks wait with the broker until a daemon is free. `FALSE`:
 #'   each task is bound to the next daemon in turn when it arrives.
-#' @param ... arguments for [daemon()] (logical or numeric), for local daemons.
+#' @param ... arguments for [daemon()] (logical or numeric ones, and `has`), for daemons that this
+#'   session launches.
 #' @param serial a configuration made by [serial_config()]; `NULL`: what was registered with
 #'   [register_serial()], now or later; `list()`: none; `"auto"`: ready ones, see there.
 #' @param broker address of a broker to use, `"tcp://host:port"` or `"ipc:///path"`. `TRUE`: the
 #'   address in the environment variable `CROSSDOCK_URL`, else the default address of this user.
 #' @param tlscert the public key of that broker, where it listens on tcp and is not of this
 #'   user: 64 hexadecimal digits, or 40 characters of Z85.
+#' @param pool name of another profile of this session: this one then has the same daemons, and both
+#'   share their time; see [profile_options()].
 #' @param .wait `FALSE`: return at once; tasks wait until daemons are there. Where these cannot
 #'   start, tasks end as errors that say why, and so does [status()].
 #' @param .compute name of the profile; `NULL`: the current one, usually `"default"`.
@@ -100,6 +103,7 @@ daemons <- function(
   pass = NULL,
   broker = NULL,
   tlscert = NULL,
+  pool = NULL,
   .wait = TRUE,
   .compute = NULL
 ) {
@@ -110,7 +114,7 @@ daemons <- function(
   memory <- check_memory(memory)
   check_certificates(tls, pass)
   if (missing(n)) {
-    if (is.null(url) && is.null(broker) && !sync) {
+    if (is.null(url) && is.null(broker) && is.null(pool) && !sync) {
       n # the usual error
     }
     n <- if (is.null(remote)) 0L else 1L
@@ -130,6 +134,7 @@ daemons <- function(
   }
   args <- daemon_args(...)
   check_flag(dispatcher, "dispatcher")
+  pool <- check_new_pool(pool, name, c(url, broker), sync)
   if (is.null(serial)) {
     serial <- getOption("crossdock.serial")
   }
@@ -141,7 +146,7 @@ daemons <- function(
     new_sync_profile(name, serial, seed)
     return(invisible(daemons_value(TRUE, name)))
   }
-  profile <- new_profile(name, url, broker, tlscert, dispatcher, serial, args)
+  profile <- new_profile(name, url, broker, tlscert, dispatcher, serial, args, pool)
   ready <- FALSE
   on.exit(if (!ready) reset_profile(name))
   profile$n <- as.integer(n)
@@ -210,6 +215,20 @@ check_url <- function(url, name) {
   url[[1L]]
 }
 
+# The profile whose daemons a new one shall use.
+check_new_pool <- function(pool, name, elsewhere, sync, call = sys.call(-1L)) {
+  if (is.null(pool)) {
+    return(NULL)
+  }
+  if (!is_string(pool) || is.null(the$profiles[[pool]]) || pool == name) {
+    stop_option("pool", "the name of another compute profile of this session", pool, call)
+  }
+  if (length(elsewhere) || sync || is_sync(the$profiles[[pool]])) {
+    stop_argument("with `pool` there is no `url`, no `broker`, and no `sync`", call = call)
+  }
+  the$profiles[[pool]]
+}
+
 # ---- profiles ----
 
 profile_name <- function(compute) {
@@ -236,9 +255,19 @@ get_profile <- function(compute) {
   profile
 }
 
-new_profile <- function(name, url, broker, tlscert, dispatcher, serial, args) {
-  address <- session_key(name, url, broker)
-  profile <- add_profile(make_profile(name, address, dispatcher, tlscert))
+new_profile <- function(name, url, broker, tlscert, dispatcher, serial, args, pool = NULL) {
+  if (is.null(pool)) {
+    address <- session_key(name, url, broker)
+    profile <- add_profile(make_profile(name, address, dispatcher, tlscert))
+  } else {
+    place <- if (is_own_broker(pool$address)) paste0(name, ".pooled") else name
+    profile <- make_profile(name, pool$address, dispatcher, pool$tlscert, place)
+    add_profile(profile)
+    ready <- FALSE
+    on.exit(if (!ready) reset_profile(name))
+    profile_options(pool = pool$name, .compute = name)
+    ready <- TRUE
+  }
   profile$serial <- serial
   profile$args <- args
   profile
@@ -298,7 +327,7 @@ reset_profile <- function(name) {
 end_daemons <- function(profile) {
   if (!is.null(profile) && !is_sync(profile) && profile_is_up(profile)) {
     body <- task_body(package_call("end_daemon", NULL), list(), NULL)
-    profile$last <- .Call(C_rxd_submit, current_route(profile), body, NULL, 1L)
+    profile$last <- .Call(C_rxd_submit, current_route(profile), body, NULL, 1L, NULL)
   }
 }
 

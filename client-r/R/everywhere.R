@@ -50,7 +50,7 @@ everywhere <- function(
   if (.persist) {
     body <- task_body(package_call("persistent_value"), list(id = keep_setup(profile, body)), NULL)
   }
-  tasks <- .Call(C_rxd_submit, current_route(profile), body, NULL, parts)
+  tasks <- .Call(C_rxd_submit, current_route(profile), body, NULL, parts, NULL)
   profile$last <- tasks
   invisible(structure(tasks, class = map_class))
 }

@@ -5,7 +5,8 @@
 #' Starts further local daemons for a profile that has been set up with [daemons()].
 #'
 #' @param n how many.
-#' @param ... arguments for [daemon()], instead of those given to [daemons()].
+#' @param ... arguments for [daemon()], instead of those given to [daemons()]: logical and numeric
+#'   ones, and `has`.
 #' @inheritParams daemons
 #' @return `n`.
 #' @examples
@@ -31,10 +32,11 @@ launch_each <- function(profile, n, args) {
   }
 }
 
-# Only logical and numeric ones go to daemon(), as text.
-daemon_args <- function(...) {
+# Only logical and numeric ones go to daemon(), as text; and what tasks may need of it.
+daemon_args <- function(..., has = NULL) {
   dots <- list(...)
   dots <- dots[vapply(dots, function(x) is.logical(x) || is.numeric(x), NA)]
+  dots$has <- check_has(has)
   paste(sprintf("%s=%s", names(dots), vapply(dots, deparse1, "")), collapse = ",")
 }
 

@@ -7,6 +7,8 @@
 #' @param .f the function.
 #' @param ... objects for the daemons' global environments, as in [mirai()].
 #' @param .args a list of further constant arguments of `.f`.
+#' @param .class as of [mirai()]; `NULL`: the name of `.f`, unless that is a function without one.
+#' @param .after as of [mirai()]; the values of named ones are further arguments of `.f`.
 #' @param .promise a function of a value, called when each task has ended, from the event loop
 #'   (package promises); or a list of two, the second for the errors.
 #' @inheritParams mirai
@@ -22,16 +24,47 @@
 #' daemons(0)
 #' }
 #' @export
-mirai_map <- function(.x, .f, ..., .args = list(), .promise = NULL, .compute = NULL) {
+mirai_map <- function(
+  .x,
+  .f,
+  ...,
+  .args = list(),
+  .promise = NULL,
+  .compute = NULL,
+  .timeout = NULL,
+  .priority = NULL,
+  .class = NULL,
+  .estimate = NULL,
+  .delay = NULL,
+  .deadline = NULL,
+  .limit = NULL,
+  .retries = NULL,
+  .backoff = NULL,
+  .needs = NULL,
+  .worker = NULL,
+  .after = NULL,
+  .rank = NULL
+) {
   require_daemons(.compute, environment())
   if (!is.function(.f)) {
     stop(sprintf("`.f` must be of type function, not %s", typeof(.f)))
   }
   globals <- if (...length()) task_globals(...)
+  class <- function_name(substitute(.f))
+  options <- task_options(environment(), class)
+  if (is.null(options)) {
+    options <- pack_options(class = class) # that of `map_call` says nothing
+  }
+  check_after_names(options, .args)
+  names <- names(options[[8L]])
+  names <- names[nzchar(names)]
+  expr <- if (length(names)) map_after_call else map_call
   profile <- task_profile(.compute)
   tasks <- lapply(map_arguments(.x), function(x) {
     wait_for_room(profile)
-    submit_task(profile, map_call, list(.f = .f, .x = x, .args = .args), globals)
+    args <- list(.f = .f, .x = x, .args = .args)
+    args$.after <- if (length(names)) names
+    submit_task(profile, expr, args, globals, .timeout, options = options)
   })
   if (!is.null(.promise)) {
     promise_map(tasks, .promise)
@@ -41,10 +74,22 @@ mirai_map <- function(.x, .f, ..., .args = list(), .promise = NULL, .compute = N
 
 # What each task evaluates.
 map_call <- quote(do.call(.f, c(.x, .args), quote = TRUE))
+map_after_call <- quote(
+  do.call(.f, c(.x, .args, mget(.after, envir = environment())), quote = TRUE)
+)
+
+# As it is written, "f" or "pkg::f"; NULL where it is not by name.
+function_name <- function(expr) {
+  is_access <- is.call(expr) && length(expr) == 3L &&
+    any(vapply(c("::", ":::"), function(sign) identical(expr[[1L]], as.name(sign)), NA))
+  if (is.symbol(expr) || is_access) deparse1(expr)
+}
 
 # Each of many tasks would start daemons of its own.
 check_no_map <- function() {
-  if (on_daemon() && !the$task[[1L]] && identical(the$task[[4L]][[1L]], map_call)) {
+  is_map <- on_daemon() && !the$task[[1L]] &&
+    (identical(the$task[[4L]][[1L]], map_call) || identical(the$task[[4L]][[1L]], map_after_call))
+  if (is_map) {
     stop("cannot create local daemons from within mirai map", call. = FALSE)
   }
 }

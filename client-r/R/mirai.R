@@ -12,6 +12,9 @@
 #' * an `errorValue`, an integer: 5 timed out, 7 the broker is gone, 19 the daemon was lost
 #'   (it crashed, or `daemons(0)` was called), 20 cancelled by [stop_mirai()].
 #'
+#' When, where, in which order and how often a task runs is what the arguments from `.priority` on
+#' are for, see [task_options]; without them, it waits for the next daemon that is free.
+#'
 #' Objects that R cannot serialize travel by the serial configuration of the profile, see
 #' [serial_config()].
 #'
@@ -29,6 +32,22 @@
 #' @param .finally an expression that the daemon evaluates once the outcome has been sent,
 #'   whatever that was: for cleaning up where nobody should wait for it. It sees what the
 #'   expression saw and made.
+#' @param .priority `"interactive"`, `"normal"`, or `"batch"`; `NULL`: normal.
+#' @param .class what the run time is learned by, a string; `NULL`: the name of the function that
+#'   is called; `""`: none.
+#' @param .estimate how long the task will probably run.
+#' @param .delay the task does not begin before.
+#' @param .deadline it begins before, or not at all.
+#' @param .limit of one run.
+#' @param .retries how often it is repeated: `c(error = 0, lost = 0)`, or one number for both; at
+#'   most 1000.
+#' @param .backoff the wait before it is repeated for the first time.
+#' @param .replace,.dedupe keys: strings of at most 255 bytes.
+#' @param .needs what its daemon must have: a string, or several.
+#' @param .worker the daemon it should go to, a string.
+#' @param .after tasks that it comes after, at most 32: a list, or a single one.
+#' @param .rank in a profile with policy `"priority"`: the greater goes first; from -32768 to
+#'   32767.
 #' @section Memory:
 #' In a profile with a budget (`daemons(memory = )`) `mirai()` waits while tasks that fill it
 #' have not been begun by a daemon; the waiting can be interrupted. `try_mirai()` never waits: it
@@ -54,18 +73,44 @@ mirai <- function(
   .args = list(),
   .timeout = NULL,
   .compute = NULL,
-  .finally = NULL
+  .finally = NULL,
+  .priority = NULL,
+  .class = NULL,
+  .estimate = NULL,
+  .delay = NULL,
+  .deadline = NULL,
+  .limit = NULL,
+  .retries = NULL,
+  .backoff = NULL,
+  .replace = NULL,
+  .dedupe = NULL,
+  .needs = NULL,
+  .worker = NULL,
+  .after = NULL,
+  .rank = NULL
 ) {
   if (missing(.expr)) {
     stop("missing expression, perhaps wrap in {}?")
   }
   expr <- task_expression(substitute(.expr), parent.frame())
   globals <- if (...length()) task_globals(...)
-  args <- task_args(.args)
+  args <- if (missing(.args)) list() else task_args(.args)
   finally <- if (!missing(.finally)) task_expression(substitute(.finally), parent.frame())
+  options <- NULL
+  usual <- 1L + ...length()
+  if (nargs() > usual) { # the many tasks that ask for nothing do not pay for those that do
+    usual <- usual + !missing(.args) + !missing(.timeout) + !missing(.compute) +
+      !missing(.finally)
+    if (nargs() > usual) {
+      options <- task_options(environment(), .Call(C_rxd_task_class, expr))
+      check_after_names(options, args)
+    }
+  }
   profile <- task_profile(.compute)
-  wait_for_room(profile)
-  invisible(submit_task(profile, expr, args, globals, .timeout, finally))
+  if (!is.null(profile$memory)) {
+    wait_for_room(profile)
+  }
+  invisible(submit_task(profile, expr, args, globals, .timeout, finally, options))
 }
 
 #' @rdname mirai
@@ -76,7 +121,21 @@ try_mirai <- function(
   .args = list(),
   .timeout = NULL,
   .compute = NULL,
-  .finally = NULL
+  .finally = NULL,
+  .priority = NULL,
+  .class = NULL,
+  .estimate = NULL,
+  .delay = NULL,
+  .deadline = NULL,
+  .limit = NULL,
+  .retries = NULL,
+  .backoff = NULL,
+  .replace = NULL,
+  .dedupe = NULL,
+  .needs = NULL,
+  .worker = NULL,
+  .after = NULL,
+  .rank = NULL
 ) {
   if (missing(.expr)) {
     stop("missing expression, perhaps wrap in {}?")
@@ -84,8 +143,13 @@ try_mirai <- function(
   expr <- task_expression(substitute(.expr), parent.frame())
   globals <- if (...length()) task_globals(...)
   args <- task_args(.args)
+  finally <- if (!missing(.finally)) task_expression(substitute(.finally), parent.frame())
+  options <- task_options(environment(), .Call(C_rxd_task_class, expr))
+  check_after_names(options, args)
   profile <- task_profile(.compute)
-  invisible(if (has_room(profile)) submit_task(profile, expr, args, globals, .timeout))
+  invisible(if (has_room(profile)) {
+    submit_task(profile, expr, args, globals, .timeout, finally, options)
+  })
 }
 
 # A symbol that names an expression stands for it.
@@ -126,8 +190,9 @@ task_args <- function(args) {
   if (is.list(args)) args else as.list(args)
 }
 
-# What travels: with the version it is written in, see run_task(). A fifth may follow, `.finally`,
-# and a sixth, FALSE: nobody wants to hear of it while it runs.
+# What travels: with the version it is written in, see run_task(). A fifth may follow, `.finally`;
+# a sixth, FALSE: nobody wants to hear of it while it runs; a seventh, the names of the variables
+# that the broker fills.
 task_body <- function(expr, args, globals) {
   if (isFALSE(getOption("crossdock.events"))) {
     list(expr, args, globals, the$series, NULL, FALSE)
@@ -137,10 +202,36 @@ task_body <- function(expr, args, globals) {
 }
 
 # One task, with whatever the profile adds to it.
-submit_task <- function(profile, expr, args, globals, timeout = NULL, finally = NULL) {
-  body <- task_body(expr, args, with_stream(globals, profile))
+submit_task <- function(
+  profile,
+  expr,
+  args,
+  globals,
+  timeout = NULL,
+  finally = NULL,
+  options = NULL
+) {
+  after <- NULL
+  if (has_after(options)) {
+    after <- split_after(options, !is_sync(profile))
+    if (is.character(after)) {
+      return(failed_task(after))
+    }
+    args <- c(args, after$values)
+    options <- after$options
+  }
+  if (isTRUE(profile$seeded)) {
+    globals[[".Random.seed"]] <- next_stream(profile)
+  }
+  body <- task_body(expr, args, globals)
   if (!is.null(finally)) {
     body[[5L]] <- finally
+  }
+  if (!is.null(after)) {
+    if (length(body) < 6L) {
+      body[5:6] <- list(finally, TRUE)
+    }
+    body[[7L]] <- after$names
   }
   if (is_sync(profile)) {
     return(submit_sync(profile, body, timeout))
@@ -152,7 +243,7 @@ submit_task <- function(profile, expr, args, globals, timeout = NULL, finally = 
   if (is_over(timeout)) {
     return(.Call(C_rxd_task_ended, route, 5L))
   }
-  task <- .Call(C_rxd_submit, route, body, timeout, 0L)
+  task <- .Call(C_rxd_submit, route, body, timeout, 0L, options)
   if (!is.null(profile$memory)) {
     waiting_bytes(profile) # for its peak
   }

@@ -51,14 +51,6 @@ next_stream <- function(profile) {
   stream
 }
 
-# Globals of a task, with the stream that it has by itself.
-with_stream <- function(globals, profile) {
-  if (isTRUE(profile$seeded)) {
-    globals[[".Random.seed"]] <- next_stream(profile)
-  }
-  globals
-}
-
 # Those of the profile's daemons are the ones that follow its seed: the first was joined as
 # the first. `n` of them, as many as were given out before left out.
 daemon_streams <- function(profile, n) {
@@ -74,7 +66,8 @@ give_streams <- function(profile, n) {
   body <- task_body(
     package_call("take_stream", "streams"), list(streams = daemon_streams(profile, n)), NULL
   )
-  call_mirai(.Call(C_rxd_submit, current_route(profile), body, NULL, n))
+  tasks <- .Call(C_rxd_submit, current_route(profile), body, NULL, n, NULL)
+  call_mirai(.Call(C_rxd_tasks_hide, tasks))
   profile$base[[6L]] <- .Call(C_rxd_profile_count, profile$pointer)[[6L]]
 }
 

@@ -17,9 +17,16 @@ SEXP rxd_profile_close(SEXP profile, SEXP code);
 SEXP rxd_profile_fail(SEXP profile, SEXP text);
 SEXP rxd_profile_count(SEXP profile);
 SEXP rxd_profile_waiting(SEXP profile, SEXP queued);
+SEXP rxd_profile_set(SEXP profile, SEXP settings);
+SEXP rxd_profile_kick(SEXP profile);
+SEXP rxd_profile_tasks(SEXP profile);
+SEXP rxd_tasks_hide(SEXP tasks);
 
-SEXP rxd_submit(SEXP route, SEXP body, SEXP timeout, SEXP parts);
-SEXP rxd_submit_call(SEXP route, SEXP callee, SEXP args, SEXP timeout);
+SEXP rxd_submit(SEXP route, SEXP body, SEXP timeout, SEXP parts, SEXP options);
+SEXP rxd_submit_call(SEXP route, SEXP callee, SEXP args, SEXP timeout, SEXP options);
+SEXP rxd_task_class(SEXP expr);
+SEXP rxd_task_is_kept(SEXP task);
+SEXP rxd_task_explain(SEXP task);
 SEXP rxd_task_ended(SEXP route, SEXP code);
 SEXP rxd_task_data(SEXP pointer);
 SEXP rxd_task_unresolved(SEXP x);
@@ -37,12 +44,13 @@ SEXP rxd_task_stop(SEXP x);
 SEXP rxd_alarm(SEXP timeout);
 SEXP rxd_alarm_end(SEXP alarm);
 
-SEXP rxd_worker_open(SEXP address, SEXP profile, SEXP server_key);
+SEXP rxd_worker_open(SEXP address, SEXP profile, SEXP server_key, SEXP has);
 SEXP rxd_worker_next(SEXP worker, SEXP timeout);
 SEXP rxd_worker_arm(SEXP worker);
 SEXP rxd_worker_disarm(SEXP worker);
 SEXP rxd_worker_finish(SEXP worker, SEXP value, SEXP is_value, SEXP config);
 SEXP rxd_worker_fail(SEXP worker, SEXP text);
+SEXP rxd_worker_touch(SEXP worker);
 SEXP rxd_worker_close(SEXP worker);
 SEXP rxd_worker_emit(SEXP kind, SEXP bytes);
 SEXP rxd_worker_output(SEXP quiet);
@@ -83,8 +91,15 @@ SEXP rxd_strip_srcref(SEXP expr);
     X(profile_fail, 2)                                                                   \
     X(profile_count, 1)                                                                  \
     X(profile_waiting, 2)                                                                \
-    X(submit, 4)                                                                         \
-    X(submit_call, 4)                                                                    \
+    X(profile_set, 2)                                                                    \
+    X(profile_kick, 1)                                                                   \
+    X(profile_tasks, 1)                                                                  \
+    X(tasks_hide, 1)                                                                     \
+    X(submit, 5)                                                                         \
+    X(submit_call, 5)                                                                    \
+    X(task_class, 1)                                                                     \
+    X(task_is_kept, 1)                                                                   \
+    X(task_explain, 1)                                                                   \
     X(task_ended, 2)                                                                     \
     X(task_data, 1)                                                                      \
     X(task_unresolved, 1)                                                                \
@@ -100,12 +115,13 @@ SEXP rxd_strip_srcref(SEXP expr);
     X(task_stop, 1)                                                                      \
     X(alarm, 1)                                                                          \
     X(alarm_end, 1)                                                                      \
-    X(worker_open, 3)                                                                    \
+    X(worker_open, 4)                                                                    \
     X(worker_next, 2)                                                                    \
     X(worker_arm, 1)                                                                     \
     X(worker_disarm, 1)                                                                  \
     X(worker_finish, 4)                                                                  \
     X(worker_fail, 2)                                                                    \
+    X(worker_touch, 1)                                                                   \
     X(worker_close, 1)                                                                   \
     X(worker_emit, 2)                                                                    \
     X(worker_output, 1)                                                                  \

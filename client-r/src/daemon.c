@@ -172,9 +172,9 @@ static void check_worker(void)
     }
 }
 
-/* `address`, `profile`: texts, or NA for what the environment says; `server_key`: a text,
- * or NULL for that. */
-SEXP rxd_worker_open(SEXP address, SEXP profile, SEXP server_key)
+/* `address`, `profile`: texts, or NA for what the environment says; `server_key`, `has`:
+ * a text, or NULL for that. */
+SEXP rxd_worker_open(SEXP address, SEXP profile, SEXP server_key, SEXP has)
 {
     if (self.worker != NULL) {
         struct xd_error error = {"this R process is a daemon already"};
@@ -190,6 +190,7 @@ SEXP rxd_worker_open(SEXP address, SEXP profile, SEXP server_key)
         .handlers = any,
         .handler_count = 1,
         .hold = HOLD,
+        .has = rxd_text_or_null(has),
         .interrupt = on_interrupt,
         .kill = on_kill,
     };
@@ -291,7 +292,28 @@ static bool is_heard(SEXP what)
     return Rf_xlength(what) < 6 || Rf_asLogical(VECTOR_ELT(what, 5)) != FALSE;
 }
 
-/* list(is_call, is_everywhere, config, what, part, is_heard): what is list(expression,
+/* The results of the tasks that it came after, a list; R_NilValue: there are none. */
+static SEXP given_values(SEXP config)
+{
+    size_t count = xd_job_given_count(self.job);
+    if (count == 0) {
+        return R_NilValue;
+    }
+    SEXP out = PROTECT(Rf_allocVector(VECSXP, (R_xlen_t)count));
+    for (size_t i = 0; i < count; i++) {
+        size_t frame_count;
+        const struct xd_frame *frames = xd_job_given(self.job, i, &frame_count);
+        bool is_value = frame_count > 0 && frames[0].role == XD_FRAME_BODY;
+        SET_VECTOR_ELT(out,
+                       (R_xlen_t)i,
+                       is_value ? rxd_decode(frames, frame_count, config, "worker")
+                                : rxd_call_value(frames, frame_count, config));
+    }
+    UNPROTECT(1);
+    return out;
+}
+
+/* list(is_call, is_everywhere, config, what, part, is_heard, given): what is list(expression,
  * arguments, globals) of a task in R's format, list(callee, arguments) of a call. NULL:
  * nothing came. TRUE: we were told to end. FALSE: the broker is gone. A task whose bytes
  * cannot be read raises an error with the job open. */
@@ -307,7 +329,7 @@ SEXP rxd_worker_next(SEXP pointer, SEXP timeout)
         return self.stopping || gone ? Rf_ScalarLogical(self.stopping != 0) : R_NilValue;
     }
     const struct xd_task *task = xd_job_task(self.job);
-    SEXP out = PROTECT(Rf_allocVector(VECSXP, 6));
+    SEXP out = PROTECT(Rf_allocVector(VECSXP, 7));
     bool is_call = task->format == XD_FORMAT_CALL;
     SET_VECTOR_ELT(out, 0, Rf_ScalarLogical(is_call));
     SET_VECTOR_ELT(out, 1, Rf_ScalarLogical(task->everywhere));
@@ -324,6 +346,7 @@ SEXP rxd_worker_next(SEXP pointer, SEXP timeout)
                        : rxd_decode(task->frames, task->frame_count, config, "worker"));
     bool heard = is_call || is_heard(VECTOR_ELT(out, 3));
     SET_VECTOR_ELT(out, 5, Rf_ScalarLogical(heard));
+    SET_VECTOR_ELT(out, 6, given_values(config));
     rxd_output_of(heard ? self.job : NULL);
     UNPROTECT(1);
     return out;
@@ -360,6 +383,17 @@ SEXP rxd_worker_finish(SEXP pointer, SEXP value, SEXP kind, SEXP config)
     rxd_parcel_free(parcel);
     UNPROTECT(1);
     return R_NilValue;
+}
+
+/* The running task says that it lives. FALSE: there is none. */
+SEXP rxd_worker_touch(SEXP pointer)
+{
+    (void)pointer;
+    bool is_running = self.job != NULL && self.worker != NULL;
+    if (is_running && xd_job_touch(self.job) != XD_OK) {
+        is_running = false; /* the broker is gone: an interrupt is on its way */
+    }
+    return Rf_ScalarLogical(is_running);
 }
 
 /* The last way out: only a sentence. */

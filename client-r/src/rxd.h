@@ -70,9 +70,14 @@ void *rxd_pointer(SEXP pointer, const char *kind);
 #define RXD_SLICE_MS 200
 /* Where nothing can be waited for and somebody has to look. */
 #define RXD_GLANCE_MS 5
+/* A broker that is there answers a question within this. */
+#define RXD_ANSWER_TIMEOUT_MS 5000
 
 /* Sleep a slice of at most `ms`, then rxd_check(); may jump. */
 void rxd_pause(int ms);
+
+/* Seconds since 1970. */
+double rxd_wall_seconds(void);
 
 /* Let R look at interrupts, and at daemons that cannot start; may jump. */
 void rxd_check(void);
@@ -118,6 +123,7 @@ struct rxd_profile {
     struct xd_list open; /* tasks that are not resolved: rxd_task.link */
     char *name;
     char *fault;     /* why its daemons could not start; NULL: they could */
+    unsigned number; /* of all that this process ever had */
     int closed;      /* 0, or the code that its open tasks got */
     bool is_direct;  /* dispatcher = FALSE */
     bool is_counted; /* rxd_profile_waiting() is asked, also for tasks that R dropped */

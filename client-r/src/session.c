@@ -18,7 +18,6 @@
 
 /* A broker that does not answer within this is reported. */
 #define CONNECT_TIMEOUT_MS 5000
-#define ANSWER_TIMEOUT_MS 5000
 /* How long a profile that is configured otherwise is asked for. */
 #define IN_USE_TIMEOUT_MS 2000
 #define IN_USE_PAUSE_MS 20
@@ -312,7 +311,9 @@ SEXP rxd_profile_new(SEXP session_pointer, SEXP name, SEXP direct)
     if (profile == NULL) {
         rxd_raise(XD_ERR_NOMEM, NULL, NULL);
     }
+    static unsigned last_number;
     xd_list_init(&profile->open);
+    profile->number = ++last_number;
     profile->refs = 1;
     profile->session = session;
     session->refs++;
@@ -387,7 +388,7 @@ SEXP rxd_profile_count(SEXP pointer)
     struct xd_profile_counts counts = {0};
     struct xd_error error = {""};
     enum xd_err err = XD_ERR_TIMEOUT;
-    for (int ms = 0; err == XD_ERR_TIMEOUT && ms < ANSWER_TIMEOUT_MS;
+    for (int ms = 0; err == XD_ERR_TIMEOUT && ms < RXD_ANSWER_TIMEOUT_MS;
          ms += RXD_SLICE_MS) {
         R_CheckUserInterrupt();
         err = xd_profile_counts(profile->session->client,

@@ -10,6 +10,8 @@
 #include "call.h"
 #include "calls.h"
 #include "events.h"
+#include "options.h"
+#include "past.h"
 #include "serial.h"
 #include "watch.h"
 
@@ -44,6 +46,8 @@ void rxd_task_end(struct rxd_task *task, int code)
 {
     xd_list_remove(&task->link);
     task->code = code;
+    task->ended = rxd_wall_seconds();
+    rxd_past_add(task);
     if (task->future != NULL) {
         enum xd_err err = xd_future_cancel(task->future);
         (void)err; /* gone is as good as cancelled */
@@ -58,6 +62,7 @@ void rxd_task_end(struct rxd_task *task, int code)
 void rxd_task_free(struct rxd_task *task)
 {
     xd_list_remove(&task->link);
+    rxd_past_add(task);
     drop_future(task);
     rxd_profile_unref(task->profile);
     free(task);
@@ -105,13 +110,16 @@ static SEXP data_function(SEXP task)
 #endif
 }
 
+static int last_number;
+
 static SEXP task_object(SEXP pointer, SEXP class)
 {
-    static int last_id;
+    const struct rxd_task *of = rxd_task_of_pointer(pointer);
+    int number = of == NULL ? ++last_number : of->number;
     SEXP task = PROTECT(R_NewEnv(R_BaseEnv, FALSE, 0));
     Rf_defineVar(Rf_install("aio"), pointer, task);
     R_MakeActiveBinding(Rf_install("data"), PROTECT(data_function(task)), task);
-    Rf_setAttrib(task, Rf_install("id"), PROTECT(Rf_ScalarInteger(++last_id)));
+    Rf_setAttrib(task, Rf_install("id"), PROTECT(Rf_ScalarInteger(number)));
     Rf_setAttrib(task, R_ClassSymbol, class);
     UNPROTECT(3);
     return task;
@@ -125,6 +133,11 @@ static SEXP pointer_of(SEXP task)
 static bool is_task(SEXP x)
 {
     return TYPEOF(x) == ENVSXP && Rf_inherits(x, TASK);
+}
+
+SEXP rxd_task_pointer(SEXP task)
+{
+    return is_task(task) ? pointer_of(task) : R_UnboundValue;
 }
 
 /* NULL for one that was restored from a file, or belongs to another R process. */
@@ -144,6 +157,8 @@ static SEXP new_pointer(SEXP route)
         rxd_raise(XD_ERR_NOMEM, NULL, NULL);
     }
     xd_list_init(&task->link);
+    task->kind = R_NilValue;
+    task->number = ++last_number;
     R_SetExternalPtrAddr(pointer, task);
     UNPROTECT(1);
     return pointer;
@@ -152,6 +167,7 @@ static SEXP new_pointer(SEXP route)
 static void join(struct rxd_task *task, struct rxd_profile *profile)
 {
     task->profile = profile;
+    task->submitted = rxd_wall_seconds();
     profile->refs++;
     xd_list_push_back(&profile->open, &task->link);
 }
@@ -196,6 +212,7 @@ static SEXP share(SEXP route, struct rxd_profile *profile, SEXP first, uint32_t 
         other->future = task->future;
         other->sharers = task->sharers;
         other->part = i;
+        other->kind = task->kind;
         ++*task->sharers;
         join(other, profile);
         SET_VECTOR_ELT(list, (R_xlen_t)i, task_object(pointer, class));
@@ -205,12 +222,36 @@ static SEXP share(SEXP route, struct rxd_profile *profile, SEXP first, uint32_t 
     return list;
 }
 
+/* The options of a call, `out` being room for them, and the class that is shown of it:
+ * what they say, else `kind`, a symbol or R_NilValue. NULL: it has none. */
+static SEXP take_options(struct xd_call *call,
+                         SEXP options,
+                         const struct rxd_profile *profile,
+                         SEXP kind,
+                         struct xd_call_options *out)
+{
+    if (options != R_NilValue) {
+        rxd_options_read(options, profile, out);
+        call->options = out;
+        return out->task_class == NULL ? kind : Rf_install(out->task_class);
+    }
+    if (kind != R_NilValue && call->callee == NULL) {
+        *out = (struct xd_call_options){.task_class = CHAR(PRINTNAME(kind))};
+        call->options = out;
+    }
+    return kind;
+}
+
+/* `kind`: the class of a call that names none. */
 static SEXP send_call(SEXP route,
                       SEXP parcel_pointer,
                       struct xd_call *call,
-                      uint32_t parts)
+                      uint32_t parts,
+                      SEXP options,
+                      SEXP kind)
 {
     struct rxd_profile *profile = rxd_profile_open(VECTOR_ELT(route, ROUTE_PROFILE));
+    struct xd_call_options room;
     const struct rxd_parcel *parcel = rxd_parcel(parcel_pointer);
     SEXP pointer = PROTECT(new_pointer(route));
     struct rxd_task *task = R_ExternalPtrAddr(pointer);
@@ -220,6 +261,7 @@ static SEXP send_call(SEXP route,
     call->setup = rxd_setup_of(VECTOR_ELT(route, ROUTE_SETUP));
     call->everywhere = parts > 0;
     call->min_workers = parts;
+    task->kind = take_options(call, options, profile, kind, &room);
     task->future = submit(profile, call);
     task->bytes = parcel->bytes;
     join(task, profile);
@@ -245,14 +287,19 @@ static SEXP noted(SEXP route, SEXP note)
 }
 
 /* `body`: list(expression, arguments, globals). `timeout`: NULL or milliseconds. `parts`:
- * 0, or of an everywhere-task how many workers there must be; then a list of tasks. */
-SEXP rxd_submit(SEXP route, SEXP body, SEXP timeout, SEXP parts)
+ * 0, or of an everywhere-task how many workers there must be; then a list of tasks.
+ * `options`: NULL, or as options.h has them; without any, the class is the name of what
+ * the expression calls. */
+SEXP rxd_submit(SEXP route, SEXP body, SEXP timeout, SEXP parts, SEXP options)
 {
+    uint32_t part_count = (uint32_t)Rf_asInteger(parts);
+    bool has_kind = options == R_NilValue && part_count == 0;
     SEXP parcel = PROTECT(rxd_parcel_new());
     rxd_encode(parcel, body, VECTOR_ELT(route, ROUTE_CONFIG), "client");
     struct xd_call call = {.format = XD_FORMAT_R, .timeout_ms = milliseconds(timeout)};
     SEXP own = PROTECT(noted(route, R_ExternalPtrProtected(parcel)));
-    SEXP out = send_call(own, parcel, &call, (uint32_t)Rf_asInteger(parts));
+    SEXP kind = has_kind ? rxd_class_of(VECTOR_ELT(body, 0)) : R_NilValue;
+    SEXP out = send_call(own, parcel, &call, part_count, options, kind);
     UNPROTECT(2);
     return out;
 }
@@ -264,6 +311,7 @@ SEXP rxd_task_ended(SEXP route, SEXP code)
     SEXP pointer = PROTECT(new_pointer(route));
     struct rxd_task *task = R_ExternalPtrAddr(pointer);
     task->code = Rf_asInteger(code);
+    task->ended = rxd_wall_seconds();
     join(task, profile);
     SEXP out = task_object(pointer, rxd_own("task_class"));
     UNPROTECT(1);
@@ -280,14 +328,14 @@ SEXP rxd_task_resolved(SEXP value)
     return out;
 }
 
-SEXP rxd_submit_call(SEXP route, SEXP callee, SEXP args, SEXP timeout)
+SEXP rxd_submit_call(SEXP route, SEXP callee, SEXP args, SEXP timeout, SEXP options)
 {
     SEXP parcel = PROTECT(rxd_parcel_new());
     rxd_call_encode(parcel, args, VECTOR_ELT(route, ROUTE_CONFIG), "client");
     struct xd_call call = {.format = XD_FORMAT_CALL,
                            .callee = Rf_translateCharUTF8(STRING_ELT(callee, 0)),
                            .timeout_ms = milliseconds(timeout)};
-    SEXP out = send_call(route, parcel, &call, 0);
+    SEXP out = send_call(route, parcel, &call, 0, options, Rf_install(call.callee));
     UNPROTECT(1);
     return out;
 }
@@ -414,6 +462,14 @@ static SEXP pointer_value(SEXP pointer)
 SEXP rxd_task_data(SEXP pointer)
 {
     return pointer_value(pointer);
+}
+
+/* Is its result, now or later, with libcrossdock, so that it can be handed to another
+ * task? Else its value is here. */
+SEXP rxd_task_is_kept(SEXP x)
+{
+    const struct rxd_task *task = is_task(x) ? task_of(x) : NULL;
+    return Rf_ScalarLogical(task != NULL && task->future != NULL);
 }
 
 static bool is_unresolved(SEXP x)
@@ -571,6 +627,13 @@ static double seconds_now(void)
 {
     struct timespec now;
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+double rxd_wall_seconds(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 

@@ -14,8 +14,13 @@ struct rxd_task {
     uint32_t part;
     int code;       /* not 0: resolved with this errorValue, whatever the broker says */
     uint64_t bytes; /* that it took to the broker */
+    SEXP kind;      /* its class for the broker: a symbol, or R_NilValue */
+    int number;     /* in order of submission, from 1 */
+    double submitted, ended; /* wall clock, seconds; `ended` only with a code */
     bool is_decoding;
     bool is_orphan; /* no R object holds it; it is in the list only to be counted */
+    bool is_past;   /* past.c remembers it, or need not */
+    bool is_hidden; /* the package's own: tasks() does not show it */
 };
 
 /* Is there an outcome? NULL counts as done. */
@@ -29,6 +34,9 @@ SEXP rxd_task_config(SEXP pointer);
 
 /* An R error for what a wait answers, but for the end of its time. */
 void rxd_check_wait(enum xd_err err);
+
+/* The pointer inside a task object; R_UnboundValue inside anything else. */
+SEXP rxd_task_pointer(SEXP task);
 
 /* Let go of it and its future. */
 void rxd_task_free(struct rxd_task *task);
