@@ -38,8 +38,8 @@ both_brokers("the policy decides on the order", {
     profile_options(policy = policy)
     gate <- close_gate()
     m <- lapply(c("long", "short"), function(class) {
-      mirai(note(file, class), note = note, file = file, class = class, .class = class,
-        .estimate = if (class == "long") 20000 else 0.5
+      mirai(note(file, class), note = note, file = file, class = class,
+        .class = paste(class, policy), .estimate = if (class == "long") 20000 else 0.5
       )
     })
     gate$open()
@@ -181,7 +181,8 @@ test_that("what is remembered of ended tasks is bounded, and ends with the profi
   mirai(1, .compute = "other")[]
   for (i in 1:11) mirai_map(1:1000, identity)[]
   table <- tasks()
-  expect_identical(nrow(table), 10000L)
+  expect_lte(nrow(table), 10000L)
+  expect_gte(nrow(table), 9900L) # of all profiles together
   expect_true(all(table$state == "done"))
   expect_identical(nrow(tasks("other")), 0L)
   mirai(1, .compute = "other")[]
