@@ -313,10 +313,10 @@ static SEXP given_values(SEXP config)
     return out;
 }
 
-/* list(is_call, is_everywhere, config, what, part, is_heard, given): what is list(expression,
- * arguments, globals) of a task in R's format, list(callee, arguments) of a call. NULL:
- * nothing came. TRUE: we were told to end. FALSE: the broker is gone. A task whose bytes
- * cannot be read raises an error with the job open. */
+/* list(is_call, is_everywhere, config, what, part, is_heard, given): what is
+ * list(expression, arguments, globals) of a task in R's format, list(callee, arguments)
+ * of a call. NULL: nothing came. TRUE: we were told to end. FALSE: the broker is gone. A
+ * task whose bytes cannot be read raises an error with the job open. */
 SEXP rxd_worker_next(SEXP pointer, SEXP timeout)
 {
     check_worker();
