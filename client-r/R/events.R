@@ -36,7 +36,7 @@
 #' `task_events()` says how many.
 #' With `options(crossdock.events = FALSE)` tasks that are made from then on send nothing, and
 #' `emit()` and `progress()` do nothing in them. By default it is on, since a task that
-#' tells nothing costs nothing more.
+#' tells nothing costs one look at an empty pipe.
 #'
 #' @param value of `emit()`: any object, serialized at most 16 MB. Of `progress()`: a number,
 #'   usually the part that is done, from 0 to 1.

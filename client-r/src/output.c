@@ -122,18 +122,27 @@ static void *run(void *context)
     }
 }
 
+/* With the lock held: what the task printed, to the last byte. */
+static void end_of_job(void)
+{
+    while (pass_on()) {
+        continue;
+    }
+    emit(out.piece, out.split);
+}
+
+/* What is printed between two tasks the thread takes away. */
 void rxd_output_of(struct xd_job *job)
 {
     if (!is_here()) {
         return;
     }
-    (void)fflush(stdout);
-    pthread_mutex_lock(&out.lock);
-    while (pass_on()) {
-        continue;
-    }
     if (out.job != NULL) {
-        emit(out.piece, out.split);
+        (void)fflush(stdout);
+    }
+    pthread_mutex_lock(&out.lock);
+    if (out.job != NULL) {
+        end_of_job();
     }
     out.split = 0;
     out.job = job;
@@ -198,6 +207,7 @@ void rxd_output_end(void)
         return;
     }
     rxd_output_of(NULL);
+    (void)fflush(stdout);
     (void)dup2(out.before, STDOUT_FILENO);
     (void)close(out.stop[1]);
     pthread_join(out.thread, NULL);
