@@ -50,6 +50,19 @@ static double max(double a, double b)
     return a > b ? a : b;
 }
 
+/* Where one that wakes begins: where the one with work is that had the least. The clock
+ * alone may be ahead of all of them, by what was predicted too long. */
+static double time_of_turn(const struct xdb_offer *offer, size_t tier)
+{
+    double clock = offer->clock[tier];
+    if (has_turn(offer, tier)) {
+        struct xd_heap_item *item = xd_heap_first(&offer->turns[tier]);
+        double least = XD_ITEM(item - tier, struct xdb_site, turn)->profile->time;
+        clock = least < clock ? least : clock;
+    }
+    return clock;
+}
+
 /* Time in which it had no work is not given to it afterwards. */
 static void wake_profile(struct xdb_core *core, struct xdb_shape *shape)
 {
@@ -57,7 +70,7 @@ static void wake_profile(struct xdb_core *core, struct xdb_shape *shape)
     double clock = 0;
     XD_LIST_EACH (link, &shape->fits) {
         const struct xdb_fit *fit = XD_ITEM(link, struct xdb_fit, in_shape);
-        clock = max(clock, fit->site->offer->clock[shape->tier]);
+        clock = max(clock, time_of_turn(fit->site->offer, shape->tier));
     }
     if (clock > profile->time && !xdb_fault(17)) {
         profile->time = profile->floor = clock;
