@@ -193,6 +193,7 @@ Test(broken_streams, receiver_killed_loses_the_task_and_nothing_else)
     int64_t whole = 0;
     for (int i = 0; i < count; i++) {
         pid_t worker = start(run_worker);
+        sys_await_counter(client, "workers", 1); /* else nothing is lost with it */
         if (i < WARM_UP) {
             whole = measure(client);
         }
