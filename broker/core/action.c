@@ -110,6 +110,15 @@ void xdb_action_note(struct xdb_core *core,
     action->note.has_id = false;
 }
 
+/* The record lies among the dead until the next step. */
+void xdb_action_let_go(struct xdb_core *core, struct xdb_task *task)
+{
+    struct xdb_action *action =
+        xdb_action_push_id(core, XDB_ACTION_LET_GO, (struct xd_session_id){0});
+    action->let_go.frames = xdb_task_frames(task);
+    action->let_go.count = task->frame_count;
+}
+
 void xdb_action_result(struct xdb_core *core,
                        struct xdb_task *task,
                        const struct xdb_outcome *outcome)
@@ -124,6 +133,8 @@ void xdb_action_result(struct xdb_core *core,
         .outcome = outcome->outcome,
         .error = xd_bytes_ref(outcome->error),
         .run_ns = outcome->result != NULL ? outcome->result->run_ns : 0,
+        .attempt = outcome->result != NULL ? outcome->result->attempt : 0,
+        .worker = {outcome->result != NULL ? outcome->result->worker.n : 0},
         .frames = xdb_task_frames(task),
         .frame_count = task->frame_count,
     };

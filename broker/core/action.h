@@ -26,7 +26,10 @@ enum xdb_action_kind {
                               still be reached. Not sent for LEAVE, LOST and SEND_FAILED
                               `gone`: who sent those events forgets the session itself */
     XDB_ACTION_DRAINED,    /* nothing is left: the broker may end */
-    XDB_ACTION_NOTE        /* for the log */
+    XDB_ACTION_NOTE,       /* for the log */
+    XDB_ACTION_LET_GO      /* a result that was sent is of no use any more: nobody will be
+                              given the payloads that its frames refer to. Once for each
+                              SEND_RESULT with references */
 };
 
 enum xdb_note_level { XDB_NOTE_ERROR, XDB_NOTE_WARNING, XDB_NOTE_INFO, XDB_NOTE_DEBUG };
@@ -40,6 +43,10 @@ struct xdb_action {
         const struct xd_task
             *task; /* SEND_TASK: `hold` and `part` filled in for this worker */
         const struct xd_result *result;
+        struct {
+            const struct xd_frame *frames;
+            size_t count;
+        } let_go;
         struct {
             uint64_t count;
         } accepted;

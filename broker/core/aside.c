@@ -16,13 +16,13 @@ void xdb_aside_release(struct xdb_core *core,
                        struct xdb_task *task,
                        enum xdb_task_move move)
 {
-    xd_list_remove(&task->place);
     if (task->extra->tries == 0) {
-        task->seq = ++core->seq;
-        task->arrived = core->now;
+        xdb_bond_enter(core, task);
+        return;
     }
+    xd_list_remove(&task->place);
     xdb_task_move(core, task, move, XDB_TASK_QUEUED);
-    task->shape->profile->policy->put(core, task);
+    xdb_policy_put(core, task);
 }
 
 void xdb_aside_take(struct xdb_core *core, struct xdb_task *task)

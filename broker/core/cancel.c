@@ -62,7 +62,7 @@ void xdb_cancel_task(struct xdb_core *core,
         xdb_task_finish(core, task, move, XDB_TASK_ENDED, outcome);
     } else if (task->state == XDB_TASK_HELD || task->state == XDB_TASK_RUNNING) {
         cancel_leased(core, task, move, outcome);
-    } else if (task->state == XDB_TASK_DELAYED || task->state == XDB_TASK_BURIED) {
+    } else if (xdb_task_is_aside(task)) {
         xdb_aside_take(core, task);
         xdb_task_finish(core, task, move, XDB_TASK_ENDED, outcome);
     } else if (task->state == XDB_TASK_BARRIER) {

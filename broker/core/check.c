@@ -11,6 +11,7 @@
 
 /* Sums made by walking, to be compared with what is kept. */
 struct sums {
+    uint64_t memos, memo_bytes;
     uint64_t states[XDB_TASK_STATES];
     uint64_t tasks, bytes, open, mapped;
     uint64_t idle, ahead;
@@ -102,6 +103,45 @@ static const char *check_client_task(const struct xdb_core *core,
     return NULL;
 }
 
+/* What it waits for, and who waits for it. */
+static const char *check_bond(const struct xdb_core *core, const struct xdb_task *task)
+{
+    const struct xdb_extra *extra = task->extra;
+    const struct xdb_bond *bond = extra->bond;
+    XD_LIST_EACH (link, &extra->links) {
+        const struct xdb_link *waits = XD_ITEM(link, struct xdb_link, of_parent);
+        REQUIRE(waits->parent == task, "a link to another task");
+    }
+    if (bond == NULL) {
+        REQUIRE(task->state != XDB_TASK_WAITING, "a task that waits for nobody");
+        return NULL;
+    }
+    REQUIRE(bond->task == task, "a bond of another task");
+    uint32_t pending = 0;
+    for (uint32_t i = 0; i < bond->count && bond->verdict == 0; i++) {
+        const struct xdb_task *parent = bond->links[i].parent;
+        REQUIRE(parent != NULL && parent->client == task->client,
+                "a task before it that is gone");
+        REQUIRE(parent->outcome == 0 || parent->outcome == XD_OUTCOME_DONE,
+                "a task before it that did not end well, and nobody minds");
+        pending += parent->outcome == 0 ? 1 : 0;
+    }
+    bool is_fated = !xd_list_is_empty(&bond->fated);
+    REQUIRE(pending == bond->pending, "a count of tasks before it");
+    REQUIRE(pending == 0 || task->state == XDB_TASK_WAITING,
+            "a task that does not wait for those before it");
+    REQUIRE(!is_fated || core->starved, "a fate that nobody meets");
+    REQUIRE(task->state != XDB_TASK_WAITING || is_fated || pending > 0 ||
+                bond->twin.parent != NULL,
+            "a task that waits for nothing");
+    REQUIRE(bond->memo == NULL || bond->memo->is_in_map == (bond->memo->task == task),
+            "a key of another task");
+    REQUIRE(bond->twin.parent == NULL ||
+                (bond->memo != NULL && task->state == XDB_TASK_WAITING),
+            "a twin that does not wait");
+    return NULL;
+}
+
 static bool is_within(uint64_t used, uint64_t budget)
 {
     return budget == 0 || used <= budget;
@@ -112,7 +152,7 @@ static const char *check_client(const struct xdb_core *core,
                                 struct sums *sums)
 {
     struct sums own = {0};
-    uint64_t open = 0, unacked = 0;
+    uint64_t open = 0, unacked = 0, by_ref = 0;
     XD_LIST_EACH (link, &client->open) {
         struct xdb_task *task = XD_ITEM(link, struct xdb_task, in_client);
         const char *wrong = check_client_task(core, task, &own);
@@ -122,6 +162,8 @@ static const char *check_client(const struct xdb_core *core,
                 "an open task with an outcome");
         REQUIRE(task->extra == NULL || task->extra->task == task,
                 "an extra of another task");
+        wrong = task->extra == NULL ? NULL : check_bond(core, task);
+        REQUIRE(wrong == NULL, wrong);
         open += task->barrier == NULL ? 1 : 0;
     }
     XD_LIST_EACH (link, &client->unacked) {
@@ -131,10 +173,26 @@ static const char *check_client(const struct xdb_core *core,
         REQUIRE(task->state == XDB_TASK_ENDED || task->state == XDB_TASK_CANCELLING,
                 "an unacknowledged task without outcome");
         REQUIRE(task->extra == NULL ||
-                    (task->extra->timer.place == 0 && task->extra->replaces == NULL),
+                    (task->extra->timer.place == 0 && task->extra->replaces == NULL &&
+                     task->extra->bond == NULL),
                 "an ended task with a timer or a key");
+        wrong = task->extra == NULL ? NULL : check_bond(core, task);
+        REQUIRE(wrong == NULL, wrong);
+        by_ref += task->by_ref ? 1 : 0;
         unacked++;
     }
+    XD_LIST_EACH (link, &client->kept) {
+        struct xdb_task *task = XD_ITEM(link, struct xdb_task, in_client);
+        const char *wrong = check_client_task(core, task, &own);
+        REQUIRE(wrong == NULL, wrong);
+        REQUIRE(task->state == XDB_TASK_KEPT, "a kept task in another state");
+        REQUIRE(xdb_bond_is_needed(task) || !xd_list_is_empty(&task->place),
+                "a kept result that nobody needs");
+        REQUIRE(xd_list_is_empty(&task->place) || core->starved,
+                "a kept result that should be gone");
+        by_ref += task->by_ref ? 1 : 0;
+    }
+    REQUIRE(by_ref == client->by_ref, "a count of results with payloads elsewhere");
     REQUIRE(open == client->open_count, "a client's count of open tasks");
     REQUIRE(unacked == client->results - client->acknowledged,
             "a client's count of results");
@@ -365,12 +423,30 @@ static const char *check_shapes(const struct xdb_core *core,
     return check_flows(profile);
 }
 
+static const char *check_memos(const struct xdb_profile *profile, struct sums *sums)
+{
+    struct xd_map_item *item = NULL;
+    while ((item = xd_map_next(&profile->memos, item)) != NULL) {
+        const struct xdb_memo *memo = XD_ITEM(item, struct xdb_memo, by_key);
+        bool is_kept = !xd_list_is_empty(&memo->in_core);
+        REQUIRE(memo->profile == profile && memo->is_in_map, "a key at another place");
+        REQUIRE(is_kept == (memo->task == NULL), "a key of nobody, or a kept open task");
+        REQUIRE(is_kept || memo->task->extra->bond->memo == memo,
+                "a key whose task has another");
+        sums->memos += is_kept ? 1 : 0;
+        sums->memo_bytes += is_kept ? memo->bytes : 0;
+    }
+    return NULL;
+}
+
 static const char *check_profile(const struct xdb_core *core,
                                  const struct xdb_profile *profile,
                                  struct sums *sums)
 {
     uint64_t queued = 0;
     const char *wrong = check_shapes(core, profile, &queued);
+    REQUIRE(wrong == NULL, wrong);
+    wrong = check_memos(profile, sums);
     REQUIRE(wrong == NULL, wrong);
     wrong = check_pool(core, &profile->own_pool, sums);
     REQUIRE(wrong == NULL, wrong);
@@ -382,15 +458,12 @@ static const char *check_profile(const struct xdb_core *core,
     }
     XD_LIST_EACH (link, &profile->aside) {
         const struct xdb_task *task = XD_ITEM(link, struct xdb_task, place);
-        REQUIRE(task->state == XDB_TASK_DELAYED || task->state == XDB_TASK_BURIED,
-                "a task aside that belongs elsewhere");
+        REQUIRE(xdb_task_is_aside(task), "a task aside that belongs elsewhere");
         REQUIRE(task->shape->profile == profile, "a task aside of another profile");
-        REQUIRE(task->state == XDB_TASK_BURIED || task->extra->timer.place != 0,
+        REQUIRE(task->state != XDB_TASK_DELAYED || task->extra->timer.place != 0,
                 "a task for later without a timer");
         queued++;
     }
-    REQUIRE(is_within(profile->tasks, core->config.profile_tasks),
-            "a profile over its budget of tasks");
     REQUIRE(queued == profile->queued, "a profile's count of waiting tasks");
     REQUIRE(is_used(profile) || core->starved, "a profile that nobody uses");
     REQUIRE((profile->spare_count <= XDB_SPARE_SHAPES &&
@@ -428,6 +501,11 @@ static const char *check_profiles(const struct xdb_core *core, struct sums *sums
         REQUIRE(wrong == NULL, wrong);
     }
     REQUIRE(sums->idle == sums->ahead, "an idle worker nobody will find");
+    REQUIRE(sums->memos == core->memo_count && sums->memo_bytes == core->memo_bytes,
+            "the account of kept results");
+    REQUIRE(sums->memos <= core->config.memo_count &&
+                sums->memo_bytes <= core->config.memo_bytes,
+            "more results kept than may be");
     return NULL;
 }
 

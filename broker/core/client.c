@@ -35,6 +35,7 @@ void xdb_apply_client_join(struct xdb_core *core, struct xdb_event *event)
     xdb_session_init(core, &client->session, event->session, false);
     xd_list_init(&client->open);
     xd_list_init(&client->unacked);
+    xd_list_init(&client->kept);
     xd_list_init(&client->made);
     xd_map_init(&client->tasks_by_id, core->config.seed);
     xd_map_init(&client->replaceable, core->config.seed);
@@ -55,18 +56,15 @@ void xdb_client_tell_accepted(struct xdb_core *core, struct xdb_client *client)
 /* The client has its outcome: the record goes, or stays for the worker alone. */
 static void forget_result(struct xdb_core *core, struct xdb_task *task)
 {
-    struct xdb_task *barrier = task->barrier;
-    if (barrier != NULL) {
-        xdb_barrier_part_forgotten(core, task);
-    }
-    if (!xdb_fault(2)) {
-        xdb_admit_release(core, task);
-    }
     if (task->state == XDB_TASK_ENDED) {
-        xdb_task_retire(core, task, XDB_MOVE_ACK);
+        xdb_task_forget(core, task);
         return;
     }
-    if (barrier == NULL) {
+    if (task->barrier != NULL) {
+        xdb_barrier_part_forgotten(core, task);
+    }
+    xdb_admit_release(core, task);
+    if (task->barrier == NULL) {
         xd_map_remove(&task->client->tasks_by_id, &task->by_id);
     }
     xdb_extra_detach(core, task);
@@ -107,7 +105,8 @@ void xdb_apply_ack(struct xdb_core *core, struct xdb_event *event)
 size_t xdb_client_end_actions(const struct xdb_core *core,
                               const struct xdb_client *client)
 {
-    size_t need = 2 + core->states[XDB_TASK_HELD] + core->states[XDB_TASK_RUNNING];
+    size_t need =
+        2 + core->states[XDB_TASK_HELD] + core->states[XDB_TASK_RUNNING] + client->by_ref;
     XD_LIST_EACH (link, &client->made) {
         need += XD_ITEM(link, struct xdb_profile, in_maker)->own_pool.worker_count * 2;
     }
@@ -131,7 +130,7 @@ static void orphan_open(struct xdb_core *core, struct xdb_task *task)
         xdb_task_retire(core, task, XDB_MOVE_ORPHAN);
         return;
     }
-    if (task->state == XDB_TASK_DELAYED || task->state == XDB_TASK_BURIED) {
+    if (xdb_task_is_aside(task)) {
         xdb_aside_take(core, task);
         xdb_task_retire(core, task, XDB_MOVE_ORPHAN);
         return;
@@ -159,7 +158,7 @@ static void orphan_unacked(struct xdb_core *core, struct xdb_task *task)
         xdb_barrier_part_forgotten(core, task);
     }
     xdb_admit_release(core, task);
-    if (task->state == XDB_TASK_ENDED) {
+    if (task->state == XDB_TASK_ENDED || task->state == XDB_TASK_KEPT) {
         xdb_task_retire(core, task, XDB_MOVE_ORPHAN);
         return;
     }
@@ -176,6 +175,9 @@ static void orphan_unacked(struct xdb_core *core, struct xdb_task *task)
 void xdb_client_end(struct xdb_core *core, struct xdb_client *client)
 {
     XD_LIST_EACH_SAFE (link, &client->unacked) {
+        orphan_unacked(core, XD_ITEM(link, struct xdb_task, in_client));
+    }
+    XD_LIST_EACH_SAFE (link, &client->kept) {
         orphan_unacked(core, XD_ITEM(link, struct xdb_task, in_client));
     }
     /* An open barrier stands before its parts and goes with the last of them. */

@@ -18,6 +18,7 @@ struct xdb_client {
     struct xd_list in_core;
     struct xd_list open;    /* tasks and parts without outcome */
     struct xd_list unacked; /* in the order of their results */
+    struct xd_list kept;    /* acknowledged, of use to others */
     struct xd_list made;    /* profiles it made */
     struct xd_map tasks_by_id;
     struct xd_map replaceable; /* open tasks that a later one may replace, by key */
@@ -26,6 +27,8 @@ struct xdb_client {
     uint64_t tasks, bytes;          /* accounted */
     uint64_t accepted, told;        /* cumulative; told: what it knows */
     uint64_t results, acknowledged; /* cumulative */
+    uint64_t by_ref;                /* records whose results refer to payloads */
+    uint64_t refused;               /* tasks that were over a budget */
     xd_time accept_due;             /* XD_NEVER while accepted == told */
 };
 

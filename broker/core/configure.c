@@ -75,6 +75,13 @@ static void set_knobs(struct xdb_core *core,
         (set & XDB_SET_RUNNING) != 0 ? event->profile.max_running : profile->max_running;
     profile->paused =
         (set & XDB_SET_PAUSED) != 0 ? event->profile.paused : profile->paused;
+    profile->max_tasks =
+        (set & XDB_SET_TASKS) != 0 ? event->profile.max_tasks : profile->max_tasks;
+    profile->max_bytes =
+        (set & XDB_SET_BYTES) != 0 ? event->profile.max_bytes : profile->max_bytes;
+    if ((set & XDB_SET_CUTS) != 0) {
+        xdb_cuts_set(core, profile, event->profile.learned_cuts);
+    }
     xdb_share_turn(core, profile);
     xdb_worker_wake_pinned(core, profile);
 }

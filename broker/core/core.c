@@ -17,6 +17,8 @@ void xdb_config_default(struct xdb_core_config *config)
         .recall_after = 20 * XD_MS,
         .run_unknown = 500 * XD_MS,
         .tier_share = 0.05,
+        .memo_count = 1024,
+        .memo_bytes = (uint64_t)64 << 20,
         .retry_after_ms = 100,
     };
 }
@@ -36,6 +38,7 @@ static const struct {
     [XDB_EVENT_KICK] = {xdb_plan_kick, xdb_apply_kick, true},
     [XDB_EVENT_SUBMIT] = {xdb_plan_submit, xdb_apply_submit, true},
     [XDB_EVENT_CANCEL] = {xdb_plan_cancel, xdb_apply_cancel, true},
+    [XDB_EVENT_CANCEL_MANY] = {xdb_plan_cancel_many, xdb_apply_cancel_many, true},
     [XDB_EVENT_ACK] = {xdb_plan_ack, xdb_apply_ack, true},
     [XDB_EVENT_STARTED] = {NULL, xdb_apply_started, true},
     [XDB_EVENT_TASK_EVENT] = {xdb_plan_task_event, xdb_apply_task_event, true},
@@ -80,6 +83,9 @@ static void init(struct xdb_core *core, const struct xdb_core_config *config)
     xd_list_init(&core->awake);
     xd_list_init(&core->hungry);
     xd_list_init(&core->touched);
+    xd_list_init(&core->fated);
+    xd_list_init(&core->spent);
+    xd_list_init(&core->memos);
     xdb_hits_init(&core->task_hits, &xdb_task_table);
     xdb_hits_init(&core->worker_hits, &xdb_worker_table);
 }
@@ -188,10 +194,13 @@ static enum xd_err plan(struct xdb_core *core, const struct xdb_event *event)
     return err != XD_OK ? err : xdb_action_reserve(core, need + 1); /* one: DRAINED */
 }
 
-/* What a plan that failed had made is of no use: nothing shows of it. */
-static void undo_plan(struct xdb_core *core)
+/* What a plan that failed had made is of no use: nothing shows of it. It touched what
+ * stands behind `last`. */
+static void undo_plan(struct xdb_core *core, const struct xd_list *last)
 {
-    XD_LIST_EACH_SAFE (link, &core->touched) {
+    xdb_submit_drop_planned(core);
+    for (struct xd_list *link = last->next, *next; link != &core->touched; link = next) {
+        next = link->next;
         xdb_profile_tidy(core, XD_ITEM(link, struct xdb_profile, touched));
     }
 }
@@ -232,9 +241,10 @@ enum xd_err xdb_core_step(struct xdb_core *core,
     xdb_actions_clear(actions);
     bury(core);
     core->actions = actions;
+    const struct xd_list *last = core->touched.prev;
     enum xd_err err = plan(core, event);
     if (err != XD_OK) {
-        undo_plan(core);
+        undo_plan(core, last);
         core->actions = NULL;
         return err;
     }

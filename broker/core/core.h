@@ -28,6 +28,8 @@ struct xdb_core_config {
     xd_time recall_after; /* a worker this long in one task while others idle gives held
                              ones back */
     xd_time run_unknown;  /* how long a task runs of which nothing is known */
+    uint64_t memo_count, memo_bytes; /* results of tasks with a key that are kept: at most
+                                        so many, so many bytes; 0: none */
     double tier_share; /* of the workers' time, that each priority class gets at least */
     uint64_t client_tasks, client_bytes, profile_tasks, profile_bytes, broker_tasks,
         broker_bytes;
@@ -100,7 +102,11 @@ struct xdb_profile_view {
     const char *policy;
     double weight;
     uint64_t queued, leased, workers, done, bytes,
-        homeless; /* homeless: queued tasks that no worker here fits */
+        homeless;                  /* homeless: queued tasks that no worker here fits */
+    uint64_t tasks, refused;       /* accounted now; over budget, ever */
+    uint64_t max_tasks, max_bytes; /* its budget; 0: none, like the next */
+    uint32_t max_running;
+    bool learned_cuts;
 };
 struct xdb_worker_view {
     struct xd_session_id session, owner;
@@ -110,7 +116,7 @@ struct xdb_worker_view {
 };
 struct xdb_client_view {
     struct xd_session_id session;
-    uint64_t open, unacked, bytes;
+    uint64_t open, unacked, bytes, refused;
 };
 
 /* What there is in one profile, all zero where there is none of that name. `queued` has

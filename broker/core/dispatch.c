@@ -2,6 +2,9 @@
 /* The end of every step: bring waiting tasks and willing workers together. */
 #include "core/inside.h"
 
+/* What one end decided here may say: the count of accepted tasks, an outcome. */
+#define FATE_ACTIONS 2u
+
 static void fill_task(struct xdb_action *action, struct xdb_task *task, bool ahead)
 {
     struct xdb_task *source = task->barrier != NULL ? task->barrier : task;
@@ -11,6 +14,7 @@ static void fill_task(struct xdb_action *action, struct xdb_task *task, bool ahe
         .everywhere = task->barrier != NULL,
         .hold = ahead,
         .timeout_ms = source->extra == NULL ? 0 : source->extra->timeout_ms,
+        .attempt = xdb_extra_attempt(task),
         .part = xdb_task_part(task),
         .setup = source->setup,
         .origin = task->client->session.id,
@@ -18,6 +22,19 @@ static void fill_task(struct xdb_action *action, struct xdb_task *task, bool ahe
         .frames = xdb_task_frames(source),
         .frame_count = source->frame_count,
     };
+    xdb_bond_give(task, &action->room.task);
+}
+
+/* What it was to get cannot be read any more. */
+static void end_without(struct xdb_core *core, struct xdb_task *task)
+{
+    xdb_task_unqueue(core, task);
+    xdb_task_finish(
+        core,
+        task,
+        XDB_MOVE_RESULT,
+        XDB_TASK_ENDED,
+        (struct xdb_outcome){XD_OUTCOME_FAILED, core->texts.given_gone, NULL});
 }
 
 /* False without room for the action: nothing changed, the next step goes on. */
@@ -26,9 +43,13 @@ static bool send(struct xdb_core *core,
                  struct xdb_task *task,
                  bool ahead)
 {
-    if (xdb_action_reserve(core, 1) != XD_OK) {
+    if (xdb_action_reserve(core, FATE_ACTIONS + 1) != XD_OK) {
         core->starved = true;
         return false;
+    }
+    if (!xdb_bond_can_give(core, task)) {
+        end_without(core, task);
+        return true;
     }
     struct xdb_profile *profile = task->shape->profile;
     if (task->barrier == NULL) {
@@ -129,6 +150,27 @@ static void serve_hungry(struct xdb_core *core)
     }
 }
 
+/* One end may decide the next: the list grows at its end meanwhile. */
+static void serve_fated(struct xdb_core *core)
+{
+    while (!core->starved && !xd_list_is_empty(&core->fated)) {
+        struct xdb_bond *bond = XD_ITEM(core->fated.next, struct xdb_bond, fated);
+        core->starved = xdb_action_reserve(core, FATE_ACTIONS + 1) != XD_OK ||
+                        xdb_bond_settle(core, bond) != XD_OK;
+    }
+}
+
+static void serve_spent(struct xdb_core *core)
+{
+    while (!core->starved && !xd_list_is_empty(&core->spent)) {
+        struct xdb_task *task = XD_ITEM(core->spent.next, struct xdb_task, place);
+        core->starved = xdb_action_reserve(core, 1 + 1) != XD_OK;
+        if (!core->starved) {
+            xdb_task_spend(core, task);
+        }
+    }
+}
+
 static void serve_touched(struct xdb_core *core)
 {
     while (!core->starved && !xd_list_is_empty(&core->touched)) {
@@ -146,9 +188,12 @@ void xdb_dispatch(struct xdb_core *core)
 {
     core->starved = false;
     do {
+        serve_fated(core);
         serve_awake(core);
         serve_hungry(core);
+        serve_spent(core);
         serve_touched(core);
     } while (!core->starved &&
-             !(xd_list_is_empty(&core->awake) && xd_list_is_empty(&core->hungry)));
+             !(xd_list_is_empty(&core->awake) && xd_list_is_empty(&core->hungry) &&
+               xd_list_is_empty(&core->fated)));
 }

@@ -28,7 +28,17 @@ enum {
     XDB_SET_RUNNING = 1u << 1,
     XDB_SET_PAUSED = 1u << 2,
     XDB_SET_POOL = 1u << 3,
-    XDB_SET_POLICY = 1u << 4 /* for `only_set`; else the policy counts in any case */
+    XDB_SET_POLICY = 1u << 4, /* for `only_set`; else the policy counts in any case */
+    XDB_SET_TASKS = 1u << 5,
+    XDB_SET_BYTES = 1u << 6,
+    XDB_SET_CUTS = 1u << 7
+};
+
+/* Which tasks a CANCEL_MANY means. */
+enum xdb_cancel_by {
+    XDB_CANCEL_SESSION, /* all of a session */
+    XDB_CANCEL_PROFILE, /* in a profile */
+    XDB_CANCEL_KEY      /* with that key, of `dedupe` or `replaces` */
 };
 
 enum xdb_event_kind {
@@ -41,6 +51,7 @@ enum xdb_event_kind {
     XDB_EVENT_KICK,        /* the tasks of a profile leave quarantine; profile.name */
     XDB_EVENT_SUBMIT,      /* a client's tasks for one profile */
     XDB_EVENT_CANCEL,      /* a client cancels tasks by id */
+    XDB_EVENT_CANCEL_MANY, /* a client cancels all its open tasks that are of a kind */
     XDB_EVENT_ACK,         /* a client received `count` results so far */
     XDB_EVENT_STARTED,     /* a worker begins held tasks */
     XDB_EVENT_TASK_EVENT,  /* bytes from a running task, for its client */
@@ -78,8 +89,12 @@ struct xdb_event {
             enum xdb_policy_kind policy;
             uint32_t set;  /* which of the following; they may change at any time */
             double weight; /* among those that share workers; 1 at first */
-            uint32_t max_running;  /* tasks at workers at one time; 0: no limit */
-            bool paused;           /* nothing goes to workers */
+            uint32_t max_running; /* tasks at workers at one time; 0: no limit */
+            bool paused;          /* nothing goes to workers */
+            uint64_t max_tasks;   /* without outcome at one time; 0: what the broker gives
+                                     to each, like the next */
+            uint64_t max_bytes;   /* of them, with their records */
+            bool learned_cuts;    /* bands are cut by the profile's own run times */
             struct xd_bytes *pool; /* shares; the profile whose workers it uses */
         } profile;
         struct {
@@ -101,6 +116,17 @@ struct xdb_event {
                                 sessions of `principal`; `session` only gets the errors */
             uint64_t principal;
         } ids;
+        struct {
+            enum xdb_cancel_by by;
+            struct xd_bytes *profile;    /* PROFILE, KEY; NULL with KEY: any */
+            const struct xd_bytes *key;  /* KEY */
+            bool any_session;            /* by an administrator: of all sessions of the
+                                            principal, or with SESSION of `target` */
+            struct xd_session_id target; /* SESSION with any_session */
+            uint64_t principal;
+            size_t cancelled; /* set by the step */
+            bool goes_on;     /* set by the step: there may be more, step again */
+        } cancel_many;
         struct {
             uint64_t count;
         } ack;

@@ -15,6 +15,8 @@ static const char *const state_names[XDB_TASK_STATES] = {
     [XDB_TASK_CLOSED] = "ended",
     [XDB_TASK_DELAYED] = "delayed",
     [XDB_TASK_BURIED] = "quarantine",
+    [XDB_TASK_WAITING] = "waiting",
+    [XDB_TASK_KEPT] = "ended",
     [XDB_TASK_FREE] = "ended",
 };
 
@@ -80,6 +82,10 @@ static const char *why(const struct xdb_task *task)
                                       : "its time has not come";
     case XDB_TASK_BURIED:
         return "too many workers were lost with it: kick it, or cancel it";
+    case XDB_TASK_WAITING:
+        return task->extra->bond->pending > 0
+                   ? "tasks that it comes after have not ended"
+                   : "an earlier task with its key has not ended";
     case XDB_TASK_BARRIER:
         return "tasks before it have not been sent, or workers are missing";
     case XDB_TASK_CANCELLING:

@@ -6,12 +6,18 @@
 
 #define BACKOFF_MAX (3600 * XD_S)
 
+bool xdb_extra_has_bond(const struct xd_task_options *options)
+{
+    return options->dedupe != NULL || options->after_count > 0;
+}
+
 bool xdb_extra_is_needed(const struct xd_task *task)
 {
     const struct xd_task_options *options = &task->options;
     return task->timeout_ms > 0 || options->delay_ms > 0 || options->deadline_ms > 0 ||
            options->limit_ms > 0 || options->retries_failed > 0 ||
-           options->retries_lost > 0 || options->replaces != NULL;
+           options->retries_lost > 0 || options->replaces != NULL ||
+           options->worker.n != 0 || xdb_extra_has_bond(options);
 }
 
 enum xd_err xdb_extra_reserve(struct xdb_core *core, size_t more)
@@ -73,7 +79,9 @@ void xdb_extra_attach(struct xdb_core *core,
         .retries_failed = options->retries_failed,
         .retries_lost = options->retries_lost,
         .replaces = xd_bytes_ref(options->replaces),
+        .wanted = options->worker,
     };
+    xd_list_init(&extra->links);
     task->extra = extra;
     core->extra_count++;
     if (extra->replaces != NULL) {
@@ -82,6 +90,12 @@ void xdb_extra_attach(struct xdb_core *core,
                    extra->replaces->data,
                    extra->replaces->size);
     }
+}
+
+void xdb_extra_attach_plain(struct xdb_core *core, struct xdb_task *task)
+{
+    static const struct xd_task plain = {.options = {.priority = 0}};
+    xdb_extra_attach(core, task, &plain);
 }
 
 void xdb_extra_end(struct xdb_core *core, struct xdb_task *task)
@@ -105,6 +119,8 @@ void xdb_extra_detach(struct xdb_core *core, struct xdb_task *task)
         return;
     }
     xdb_extra_end(core, task);
+    xdb_bond_release(core, task);
+    xdb_bond_part(core, task);
     task->extra = NULL;
     core->extra_count--;
     if (core->spare_extra_count >= XDB_SPARE_RECORDS) {
@@ -124,6 +140,7 @@ static xd_time next_due(const struct xdb_task *task)
         return xd_time_min(extra->ready, xd_time_min(extra->expires, extra->start_by));
     case XDB_TASK_QUEUED:
     case XDB_TASK_BURIED:
+    case XDB_TASK_WAITING:
         return xd_time_min(extra->expires, extra->start_by);
     case XDB_TASK_RUNNING:
         return xd_time_min(extra->expires, extra->run_until);
@@ -190,6 +207,12 @@ struct xdb_task *xdb_extra_find(const struct xdb_client *client,
 {
     struct xd_map_item *item = xd_map_get(&client->replaceable, key->data, key->size);
     return item == NULL ? NULL : XD_ITEM(item, struct xdb_extra, by_key)->task;
+}
+
+uint32_t xdb_extra_attempt(const struct xdb_task *task)
+{
+    bool is_plain = task->barrier != NULL || task->extra == NULL;
+    return is_plain ? 1 : 1u + task->extra->tries;
 }
 
 /* The pause before a further try: doubled each time. */

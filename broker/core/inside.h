@@ -9,11 +9,13 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "base/needs.h"
+#include "core/bond.h"
 #include "core/client.h"
 #include "core/core.h"
 #include "core/estimate.h"
 #include "core/extra.h"
 #include "core/fault.h"
+#include "core/memo.h"
 #include "core/policy.h"
 #include "core/pool.h"
 #include "core/profile.h"
@@ -39,12 +41,19 @@
     X(warning, "warning")                                                                \
     X(homeless, "no worker here has what the task needs")                                \
     X(draining, "the broker is draining")                                                \
+    X(given_gone, "the result of a task it comes after is gone with its worker")         \
     X(foreign, "the result names a payload that is not the worker's")
 
 struct xdb_texts {
 #define XDB_TEXT_FIELD(field, text) struct xd_bytes *field;
     XDB_TEXT_LIST(XDB_TEXT_FIELD)
 #undef XDB_TEXT_FIELD
+};
+
+/* What a plan made for one task. */
+struct xdb_planned {
+    struct xdb_shape *shape;
+    struct xdb_bond *bond; /* NULL: it needs none, or has it already */
 };
 
 struct xdb_core {
@@ -58,10 +67,14 @@ struct xdb_core {
     size_t spare_count;
     struct xdb_extra *spare_extras;
     size_t spare_extra_count, extra_count; /* unused; of tasks */
-    struct xd_list awake, hungry, touched; /* to serve at the end of the step */
-    struct xdb_actions *actions;           /* of the step that runs */
-    struct xdb_shape **planned; /* of the tasks of a SUBMIT, from its plan to its apply */
-    size_t planned_room;
+    struct xd_list awake, hungry, touched; /* to serve at the end of the step, */
+    struct xd_list fated, spent;           /* like these: bonds, KEPT tasks */
+    struct xd_list memos;                  /* kept results, the oldest first */
+    uint64_t memo_count, memo_bytes;
+    struct xdb_actions *actions; /* of the step that runs */
+    struct xdb_planned
+        *planned; /* of the tasks of a SUBMIT, from its plan to its apply */
+    size_t planned_room, planned_count;
     struct xdb_client *spare_client; /* made by a plan, not used yet */
     struct xdb_worker *spare_worker;
     uint64_t seq;
@@ -100,6 +113,7 @@ void xdb_action_note(struct xdb_core *core,
 void xdb_action_result(struct xdb_core *core,
                        struct xdb_task *task,
                        const struct xdb_outcome *outcome);
+void xdb_action_let_go(struct xdb_core *core, struct xdb_task *task);
 void xdb_actions_clear(struct xdb_actions *actions);
 void xdb_actions_finish(struct xdb_actions *actions);
 
@@ -177,6 +191,9 @@ xdb_plan xdb_plan_kick; /* aside.c */
 xdb_apply xdb_apply_kick;
 xdb_plan xdb_plan_submit; /* submit.c */
 xdb_apply xdb_apply_submit;
+void xdb_submit_drop_planned(struct xdb_core *core);
+xdb_plan xdb_plan_cancel_many; /* sweep.c */
+xdb_apply xdb_apply_cancel_many;
 xdb_plan xdb_plan_cancel; /* cancel.c */
 xdb_apply xdb_apply_cancel;
 xdb_plan xdb_plan_result, xdb_plan_task_event; /* report.c */

@@ -4,9 +4,6 @@
 
 #include "core/inside.h"
 
-#define FIRST_CUT_US 1000u /* the shortest band ends here, */
-#define CUT_FACTOR 8u      /* each further one is so much wider */
-
 /* Shortest first, but who waits long goes before who came later: a task is as old as if
  * it had come AGE times its run time later, and at most AGE_MAX. */
 #define AGE 8
@@ -24,9 +21,9 @@ static uint8_t band_by_time(const struct xdb_core *core, const struct xdb_shape 
 {
     uint64_t us = shape->predicted_us > 0 ? shape->predicted_us
                                           : (uint64_t)(core->config.run_unknown / XD_US);
+    const uint64_t *at_us = shape->profile->cuts.at_us;
     uint8_t band = 0;
-    for (uint64_t cut = FIRST_CUT_US; us >= cut && band < XDB_BANDS - 1;
-         cut *= CUT_FACTOR) {
+    while (band < XDB_CUTS && us >= at_us[band]) {
         band++;
     }
     return xdb_fault(19) ? (uint8_t)(XDB_BANDS - 1 - band) : band;
@@ -78,6 +75,30 @@ static void put_in_ring(struct xdb_core *core, struct xdb_task *task)
     xd_list_push_back(&profile->pool->workers, &worker->in_pool);
     profile->bound_queued++;
     xdb_worker_pin(core, worker, task);
+}
+
+static struct xdb_worker *wanted_by(const struct xdb_core *core,
+                                    const struct xdb_task *task)
+{
+    struct xd_session_id wanted = {task->extra == NULL ? 0 : task->extra->wanted.n};
+    struct xdb_worker *worker = wanted.n == 0 ? NULL : xdb_worker_find(core, wanted);
+    const struct xdb_profile *profile = task->shape->profile;
+    bool fits = worker != NULL && worker->pool == profile->pool &&
+                xdb_worker_is_live(worker) && task->seq < profile->gate &&
+                xdb_shape_fits(task->shape, worker->offer);
+    return fits ? worker : NULL;
+}
+
+void xdb_policy_put(struct xdb_core *core, struct xdb_task *task)
+{
+    struct xdb_profile *profile = task->shape->profile;
+    struct xdb_worker *worker = wanted_by(core, task);
+    if (worker != NULL) {
+        profile->bound_queued++;
+        xdb_worker_pin(core, worker, task);
+    } else {
+        profile->policy->put(core, task);
+    }
 }
 
 const struct xdb_policy xdb_policies[XDB_POLICIES] = {

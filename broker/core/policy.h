@@ -24,6 +24,10 @@ struct xdb_policy {
     void (*put)(struct xdb_core *core, struct xdb_task *task);
 };
 
+/* Where a QUEUED task waits: at the worker that it asks for, else where its profile's
+ * policy has it. */
+void xdb_policy_put(struct xdb_core *core, struct xdb_task *task);
+
 extern const struct xdb_policy xdb_policies[XDB_POLICIES];
 
 #endif

@@ -31,9 +31,11 @@ static struct xdb_profile *profile_alloc(struct xdb_core *core, struct xd_bytes 
     profile->name = xd_bytes_ref(name);
     profile->policy = &xdb_policies[XDB_POLICY_BANDS];
     profile->gate = UINT64_MAX;
+    xdb_cuts_init(&profile->cuts);
     profile->weight = 1;
     xd_map_init(&profile->shapes, core->config.seed);
     xd_map_init(&profile->estimates, core->config.seed);
+    xd_map_init(&profile->memos, core->config.seed);
     xd_list_init(&profile->in_maker);
     xd_list_init(&profile->all_shapes);
     xd_list_init(&profile->spare_shapes);
@@ -104,6 +106,8 @@ void xdb_profile_free(struct xdb_core *core, struct xdb_profile *profile)
         xdb_profile_touch(core, profile->pool->owner);
     }
     xd_map_remove(&core->profiles, &profile->by_name);
+    xdb_memo_drop_all(core, profile);
+    xd_map_fini(&profile->memos);
     xd_map_fini(&profile->shapes);
     xdb_estimate_fini(profile);
     xd_bytes_unref(profile->name);

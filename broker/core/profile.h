@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "base/list.h"
 #include "base/map.h"
+#include "core/cuts.h"
 #include "core/fault.h"
 #include "core/pool.h"
 #include "core/shape.h"
@@ -38,13 +39,18 @@ struct xdb_profile {
     struct xd_list spare_estimates;
     size_t spare_count, spare_estimate_count;
     struct xd_map estimates;
+    struct xd_map memos;  /* keys of tasks that are done once */
+    uint64_t keys_unused; /* open tasks with a key that may still come to stand there */
     struct xdb_estimate *estimate; /* over all its tasks */
-    struct xd_list sites;          /* its work, by kind of worker */
+    struct xdb_cuts cuts;
+    struct xd_list sites; /* its work, by kind of worker */
     double weight;
     double time;  /* virtual: microseconds of its workers by weight */
     double floor; /* what it was when its work began: no correction goes below */
     struct xdb_flow flows[XDB_TIERS];
-    uint32_t max_running; /* leases at one time; 0: no limit */
+    uint32_t max_running;          /* leases at one time; 0: no limit */
+    uint64_t max_tasks, max_bytes; /* accounted; 0: what the broker gives to each */
+    uint64_t refused;              /* tasks over these, since it was made */
     bool paused;
     struct xd_list aside;    /* tasks for later, and in quarantine */
     struct xd_list barriers; /* in order; the first may be open */

@@ -87,6 +87,7 @@ static void note_run(struct xdb_core *core,
                     result->run_ns / 1000 > task->shape->predicted_us;
     if (is_whole) {
         xdb_estimate_learn(core, task->shape, result->run_ns);
+        xdb_cuts_learn(core, task->shape->profile, result->run_ns / 1000);
     }
     xdb_share_settle(core, task, (double)result->run_ns / 1000);
 }
@@ -102,6 +103,12 @@ static void take_result(struct xdb_core *core,
     }
     worker->done++;
     note_run(core, task, result);
+    result->attempt = xdb_extra_attempt(task);
+    result->worker = worker->session.id;
+    if (task->extra != NULL) {
+        task->extra->run =
+            (struct xdb_run){result->run_ns, result->attempt, result->worker};
+    }
     if (!xdb_task_unlease(core, task, XDB_MOVE_RESULT)) {
         return;
     }

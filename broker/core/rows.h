@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define XDB_ROWS_MAX 64u
+#define XDB_ROWS_MAX 80u
 #define XDB_STATES_MAX 16u
 
 struct xdb_row {

@@ -22,7 +22,8 @@ void xdb_core_stats(const struct xdb_core *core, struct xdb_stats *out)
     const uint64_t *states = core->states;
     *out = core->counters;
     out->queued = states[XDB_TASK_QUEUED] + states[XDB_TASK_BARRIER] +
-                  states[XDB_TASK_DELAYED] + states[XDB_TASK_BURIED];
+                  states[XDB_TASK_DELAYED] + states[XDB_TASK_BURIED] +
+                  states[XDB_TASK_WAITING];
     out->leased = states[XDB_TASK_HELD] + states[XDB_TASK_RUNNING] +
                   states[XDB_TASK_CANCELLING] + states[XDB_TASK_GHOST];
     out->unacked = states[XDB_TASK_CANCELLING] + states[XDB_TASK_ENDED];

@@ -24,7 +24,7 @@ static bool has_run_options(const struct xd_task_options *options)
 {
     return options->delay_ms > 0 || options->deadline_ms > 0 || options->limit_ms > 0 ||
            options->retries_failed > 0 || options->retries_lost > 0 ||
-           options->replaces != NULL;
+           options->replaces != NULL || xdb_extra_has_bond(options);
 }
 
 /* Which option of a task has a value that it may not have; NULL: none. */
@@ -45,12 +45,66 @@ static const char *wrong_option(const struct xd_task *task)
     if (is_too_long(task->options.replaces)) {
         return "replace: a key of at most 255 bytes";
     }
+    if (is_too_long(task->options.dedupe)) {
+        return "dedupe: a key of at most 255 bytes";
+    }
+    if (task->options.after_count > XD_AFTER_MAX) {
+        return "after: at most 32 tasks";
+    }
     if (task->options.deadline_ms > 0 &&
         task->options.deadline_ms <= task->options.delay_ms) {
         return "deadline: it is not after the delay";
     }
     if (task->everywhere && has_run_options(&task->options)) {
-        return "everywhere: no delay, deadline, limit, retries or key";
+        return "everywhere: no delay, deadline, limit, retries, key or after";
+    }
+    return NULL;
+}
+
+/* Task `id`, if it is the session's or one of the first `before` of the message. */
+static bool is_known(const struct xdb_client *client,
+                     const struct xdb_event *event,
+                     size_t before,
+                     const struct xd_task_id *id,
+                     bool *everywhere)
+{
+    const struct xdb_task *task = xdb_task_find(client, id);
+    if (task != NULL) {
+        *everywhere = task->everywhere;
+        return true;
+    }
+    for (size_t i = 0; i < before; i++) {
+        if (xd_task_id_equal(&event->submit.tasks[i].id, id)) {
+            *everywhere = event->submit.tasks[i].everywhere;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What is wrong with those that a task is to come after. They were submitted before it,
+ * so that no circle can be made. */
+static const char *wrong_after(const struct xdb_core *core,
+                               const struct xdb_event *event,
+                               size_t index)
+{
+    const struct xdb_client *client = xdb_client_find(core, event->session);
+    const struct xd_task *task = &event->submit.tasks[index];
+    if (task->options.after_count == 0 || xdb_task_find(client, &task->id) != NULL) {
+        return NULL; /* one sent again was looked at then */
+    }
+    for (uint32_t i = 0; i < task->options.after_count; i++) {
+        const struct xd_task_id *id = &task->options.after[i];
+        bool everywhere = false;
+        if (is_known(client, event, index, id, &everywhere)) {
+            if (everywhere) {
+                return "after: an everywhere-task has no result of its own";
+            }
+        } else if (is_known(client, event, event->submit.count, id, &everywhere)) {
+            return "after: a task comes after itself or a later one";
+        } else {
+            return "after: no such task of this session, or its result was acknowledged";
+        }
     }
     return NULL;
 }
@@ -71,6 +125,7 @@ static const char *refusal(const struct xdb_core *core,
             return "a call without a callee";
         }
         const char *wrong = wrong_option(task);
+        wrong = wrong != NULL ? wrong : wrong_after(core, event, i);
         if (wrong != NULL) {
             *code = XD_ERR_INVALID;
             return wrong;
@@ -98,16 +153,25 @@ static enum xd_err intern_shapes(struct xdb_core *core, const struct xdb_event *
     enum xd_err err = xd_reserve(&planned,
                                  &core->planned_room,
                                  event->submit.count,
-                                 sizeof(struct xdb_shape *));
+                                 sizeof(struct xdb_planned));
     core->planned = planned;
     if (err == XD_OK) {
         err = xdb_profile_intern(core, event->submit.profile, &profile);
     }
     for (size_t i = 0; err == XD_OK && i < event->submit.count; i++) {
         err = xdb_shape_intern(core, profile, &event->submit.tasks[i], shape, &shape);
-        core->planned[i] = shape;
+        core->planned[i] = (struct xdb_planned){.shape = shape};
+        core->planned_count = i + 1;
     }
     return err;
+}
+
+void xdb_submit_drop_planned(struct xdb_core *core)
+{
+    for (size_t i = 0; i < core->planned_count; i++) {
+        xdb_bond_free(core->planned[i].bond);
+    }
+    core->planned_count = 0;
 }
 
 /* Room for the ids, and the places where they will be looked for. */
@@ -122,6 +186,34 @@ static enum xd_err reserve_ids(struct xdb_client *client, const struct xdb_event
     return err;
 }
 
+/* Those that a task comes after have extras from then on. */
+static size_t extras_for(const struct xdb_client *client, const struct xd_task *task)
+{
+    size_t extras = xdb_extra_is_needed(task) ? 1 : 0;
+    for (uint32_t i = 0; i < task->options.after_count; i++) {
+        const struct xdb_task *parent = xdb_task_find(client, &task->options.after[i]);
+        extras += parent == NULL || parent->extra == NULL ? 1 : 0;
+    }
+    return extras;
+}
+
+/* What it waits for, and its key. */
+static enum xd_err reserve_bonds(struct xdb_core *core, const struct xdb_event *event)
+{
+    size_t keys = 0;
+    for (size_t i = 0; i < event->submit.count; i++) {
+        const struct xd_task *task = &event->submit.tasks[i];
+        if (!xdb_extra_has_bond(&task->options)) {
+            continue;
+        }
+        if (xdb_bond_new(task, &core->planned[i].bond) != XD_OK) {
+            return XD_ERR_NOMEM;
+        }
+        keys += task->options.dedupe != NULL ? 1 : 0;
+    }
+    return keys == 0 ? XD_OK : xdb_memo_reserve(core->planned[0].shape->profile, keys);
+}
+
 /* Extras, keys that replace, and what those that they replace may need. */
 static enum xd_err reserve_extras(struct xdb_core *core,
                                   const struct xdb_event *event,
@@ -131,7 +223,7 @@ static enum xd_err reserve_extras(struct xdb_core *core,
     size_t extras = 0, keys = 0;
     for (size_t i = 0; i < event->submit.count; i++) {
         const struct xd_task *task = &event->submit.tasks[i];
-        extras += xdb_extra_is_needed(task) ? 1 : 0;
+        extras += extras_for(client, task);
         keys += task->options.replaces != NULL ? 1 : 0;
     }
     *need += 3 * keys;
@@ -156,6 +248,9 @@ enum xd_err xdb_plan_submit(struct xdb_core *core,
     if (err == XD_OK) {
         err = reserve_extras(core, event, need);
     }
+    if (err == XD_OK) {
+        err = reserve_bonds(core, event);
+    }
     return err != XD_OK ? err : xdb_task_reserve(core, event->submit.count);
 }
 
@@ -165,6 +260,7 @@ static void busy(struct xdb_core *core,
                  enum xdb_scope scope)
 {
     core->counters.refused++;
+    client->refused++;
     struct xdb_action *action = xdb_action_push(core, XDB_ACTION_BUSY, &client->session);
     action->busy.id = task->id;
     action->busy.scope = (uint32_t)scope;
@@ -243,29 +339,27 @@ static void warn_if_homeless(struct xdb_core *core, struct xdb_task *task)
     action->event.bytes = xd_bytes_ref(core->texts.homeless);
 }
 
-/* To the worker it asks for, else where its profile has it wait. */
-static void put(struct xdb_core *core, struct xdb_task *task, struct xd_session_id wanted)
+static void place(struct xdb_core *core, struct xdb_task *task)
 {
-    struct xdb_profile *profile = task->shape->profile;
-    struct xdb_worker *worker = wanted.n == 0 ? NULL : xdb_worker_find(core, wanted);
-    bool fits = worker != NULL && worker->pool == profile->pool &&
-                xdb_worker_is_live(worker) && task->seq < profile->gate &&
-                xdb_shape_fits(task->shape, worker->offer);
-    if (fits) {
-        profile->bound_queued++;
-        xdb_worker_pin(core, worker, task);
+    if (task->everywhere) {
+        xdb_task_move(core, task, XDB_MOVE_SUBMIT, XDB_TASK_BARRIER);
+        xdb_barrier_put(core, task);
+    } else if (xdb_bond_waits(task)) {
+        xdb_aside_put(core, task, XDB_MOVE_SUBMIT, XDB_TASK_WAITING);
+    } else if (task->extra != NULL && task->extra->ready > core->now) {
+        xdb_aside_put(core, task, XDB_MOVE_SUBMIT, XDB_TASK_DELAYED);
     } else {
-        profile->policy->put(core, task);
+        xdb_bond_enter(core, task);
     }
 }
 
 static void queue(struct xdb_core *core,
                   struct xdb_task *task,
-                  struct xdb_shape *shape,
+                  struct xdb_planned *planned,
                   struct xd_task *from,
                   uint64_t bytes)
 {
-    xdb_shape_use(shape, task);
+    xdb_shape_use(planned->shape, task);
     xdb_admit_charge(core, task, bytes);
     xdb_task_take_frames(task, from->frames, from->frame_count);
     from->frames = NULL;
@@ -276,24 +370,46 @@ static void queue(struct xdb_core *core,
     if (xdb_extra_is_needed(from)) {
         xdb_extra_attach(core, task, from);
     }
-    warn_if_homeless(core, task);
-    if (task->everywhere) {
-        xdb_task_move(core, task, XDB_MOVE_SUBMIT, XDB_TASK_BARRIER);
-        xdb_barrier_put(core, task);
-    } else if (from->options.delay_ms > 0) {
-        xdb_aside_put(core, task, XDB_MOVE_SUBMIT, XDB_TASK_DELAYED);
-    } else {
-        xdb_task_move(core, task, XDB_MOVE_SUBMIT, XDB_TASK_QUEUED);
-        put(core, task, from->options.worker);
+    if (planned->bond != NULL) {
+        xdb_bond_attach(core, task, planned->bond, &from->options);
+        planned->bond = NULL;
     }
+    warn_if_homeless(core, task);
+    place(core, task);
+}
+
+/* One that it comes after was in this message, and over budget. */
+static bool lacks_parent(const struct xdb_client *client, const struct xd_task *from)
+{
+    for (uint32_t i = 0; i < from->options.after_count; i++) {
+        if (xdb_task_find(client, &from->options.after[i]) == NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum xdb_scope over_which(struct xdb_core *core,
+                                 const struct xdb_client *client,
+                                 struct xdb_profile *profile,
+                                 const struct xd_task *from,
+                                 uint64_t bytes)
+{
+    enum xdb_scope scope = xdb_admit_test(core, client, profile, bytes);
+    if (scope == XDB_SCOPE_PROFILE) {
+        profile->refused++;
+    }
+    return scope == XDB_SCOPE_NONE && lacks_parent(client, from) ? XDB_SCOPE_CLIENT
+                                                                 : scope;
 }
 
 static void take_task(struct xdb_core *core,
                       struct xdb_client *client,
-                      struct xdb_shape *shape,
+                      struct xdb_planned *planned,
                       struct xd_task *from,
                       struct xd_bytes *denied)
 {
+    struct xdb_profile *profile = planned->shape->profile;
     uint64_t bytes = xd_frames_bytes(from->frames, from->frame_count);
     if (xdb_task_find(client, &from->id) != NULL) {
         core->counters.stale++;
@@ -301,18 +417,19 @@ static void take_task(struct xdb_core *core,
         return;
     }
     core->counters.submitted++;
-    enum xdb_scope scope = xdb_admit_test(core, client, shape->profile, bytes);
+    enum xdb_scope scope = over_which(core, client, profile, from, bytes);
     if (scope != XDB_SCOPE_NONE) {
         busy(core, client, from, scope);
         return;
     }
+    xdb_memo_make_room(core, bytes + XDB_RECORD_BYTES);
     struct xdb_task *task = accept(core, client, from);
     if (denied != NULL) {
-        reject(core, task, shape->profile, denied);
+        reject(core, task, profile, denied);
     } else if (core->draining) {
-        reject(core, task, shape->profile, core->texts.draining);
+        reject(core, task, profile, core->texts.draining);
     } else {
-        queue(core, task, shape, from, bytes);
+        queue(core, task, planned, from, bytes);
     }
 }
 
@@ -329,11 +446,12 @@ void xdb_apply_submit(struct xdb_core *core, struct xdb_event *event)
         for (size_t i = 0; i < event->submit.count; i++) {
             take_task(core,
                       client,
-                      core->planned[i],
+                      &core->planned[i],
                       &event->submit.tasks[i],
                       event->submit.denied);
         }
     }
+    xdb_submit_drop_planned(core);
     for (size_t i = 0; i < event->submit.count; i++) {
         xd_task_clear(&event->submit.tasks[i]);
     }

@@ -17,6 +17,7 @@ static const struct xdb_row rows[] = {
     ROW(NEW, SUBMIT, QUEUED, "accepted"),
     ROW(NEW, SUBMIT, BARRIER, "accepted, for all workers"),
     ROW(NEW, SUBMIT, DELAYED, "accepted, for later"),
+    ROW(NEW, SUBMIT, WAITING, "accepted, waits for others"),
     ROW(NEW, REJECT, ENDED, "the broker is draining"),
     ROW(NEW, PART, QUEUED, "a part waits for its worker"),
     ROW(QUEUED, SEND, RUNNING, "sent to a free worker"),
@@ -24,6 +25,7 @@ static const struct xdb_row rows[] = {
     ROW(QUEUED, LOSE, ENDED, "a part whose worker is gone"),
     ROW(QUEUED, CANCEL, ENDED, "cancelled while it waited"),
     ROW(QUEUED, EXPIRE, ENDED, "expired while it waited"),
+    ROW(QUEUED, RESULT, ENDED, "what it comes after is gone"),
     ROW(QUEUED, ORPHAN, FREE, "its client is gone"),
     ROW(HELD, START, RUNNING, "the worker begins it"),
     ROW(HELD, RETURN, QUEUED, "handed back, or it did not leave"),
@@ -54,6 +56,9 @@ static const struct xdb_row rows[] = {
     ROW(GHOST, LOSE, FREE, "worker lost"),
     ROW(ENDED, ORPHAN, FREE, "its client is gone"),
     ROW(ENDED, ACK, FREE, "acknowledged"),
+    ROW(ENDED, ACK, KEPT, "acknowledged, and still of use"),
+    ROW(KEPT, SPENT, FREE, "nobody needs it any more"),
+    ROW(KEPT, ORPHAN, FREE, "its client is gone"),
     ROW(BARRIER, CANCEL, ENDED, "cancelled while it waited"),
     ROW(BARRIER, EXPIRE, ENDED, "expired while it waited"),
     ROW(BARRIER, ORPHAN, FREE, "its client is gone"),
@@ -61,6 +66,7 @@ static const struct xdb_row rows[] = {
     ROW(OPEN, CLOSE, CLOSED, "all parts have ended"),
     ROW(CLOSED, SPENT, FREE, "all parts are forgotten"),
     ROW(DELAYED, READY, QUEUED, "its time has come"),
+    ROW(DELAYED, READY, WAITING, "its time has come, its twin is before it"),
     ROW(DELAYED, CANCEL, ENDED, "cancelled before its time"),
     ROW(DELAYED, EXPIRE, ENDED, "expired before its time"),
     ROW(DELAYED, ORPHAN, FREE, "its client is gone"),
@@ -68,6 +74,12 @@ static const struct xdb_row rows[] = {
     ROW(BURIED, CANCEL, ENDED, "cancelled in quarantine"),
     ROW(BURIED, EXPIRE, ENDED, "expired in quarantine"),
     ROW(BURIED, ORPHAN, FREE, "its client is gone"),
+    ROW(WAITING, READY, QUEUED, "it waits for no other any more"),
+    ROW(WAITING, READY, DELAYED, "the others have ended, its time has not come"),
+    ROW(WAITING, RESULT, ENDED, "its outcome follows from another's"),
+    ROW(WAITING, CANCEL, ENDED, "cancelled while it waited for others"),
+    ROW(WAITING, EXPIRE, ENDED, "expired while it waited for others"),
+    ROW(WAITING, ORPHAN, FREE, "its client is gone"),
 };
 
 const struct xdb_table xdb_task_table = {"task",
@@ -114,7 +126,7 @@ static void count_in_profile(struct xdb_core *core, struct xdb_task *task, uint6
             xdb_worker_wake_pinned(core, profile);
         }
     } else if (task->state == XDB_TASK_QUEUED || task->state == XDB_TASK_BARRIER ||
-               task->state == XDB_TASK_DELAYED || task->state == XDB_TASK_BURIED) {
+               xdb_task_is_aside(task)) {
         profile->queued += by;
     }
 }
@@ -144,6 +156,10 @@ void xdb_task_retire(struct xdb_core *core,
 {
     xdb_task_move(core, task, move, XDB_TASK_FREE);
     core->states[XDB_TASK_FREE]--;
+    if (task->by_ref) {
+        xdb_action_let_go(core, task);
+        task->client->by_ref--;
+    }
     xdb_extra_detach(core, task);
     if (task->client != NULL && task->barrier == NULL) {
         xd_map_remove(&task->client->tasks_by_id, &task->by_id);
@@ -152,6 +168,42 @@ void xdb_task_retire(struct xdb_core *core,
     xd_list_remove(&task->in_client);
     xd_list_remove(&task->place);
     xd_list_push_back(&core->dead, &task->place);
+}
+
+static bool any_ref(const struct xd_frame *frames, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (xd_ref_is_set(frames[i].ref)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The record keeps what came out of the task from now on. */
+static void take_outcome(struct xdb_task *task, struct xdb_outcome *outcome)
+{
+    xdb_task_drop_frames(task);
+    task->outcome = (uint8_t)outcome->outcome;
+    if (outcome->result != NULL) {
+        xdb_task_take_frames(task, outcome->result->frames, outcome->result->frame_count);
+        outcome->result->frames = NULL;
+        outcome->result->frame_count = 0;
+    }
+    task->by_ref = any_ref(xdb_task_frames(task), task->frame_count);
+    task->client->by_ref += task->by_ref ? 1 : 0;
+}
+
+/* Others may wait for it; it waits for none. */
+static void tell_others(struct xdb_core *core,
+                        struct xdb_task *task,
+                        const struct xdb_outcome *outcome)
+{
+    if (task->extra != NULL && task->barrier == NULL) {
+        xdb_memo_end(core, task, outcome);
+        xdb_bond_tell(core, task, outcome);
+        xdb_bond_release(core, task);
+    }
 }
 
 void xdb_task_finish(struct xdb_core *core,
@@ -163,12 +215,7 @@ void xdb_task_finish(struct xdb_core *core,
     struct xdb_client *client = task->client;
     bool is_new = task->state == XDB_TASK_NEW;
     xdb_extra_end(core, task);
-    xdb_task_drop_frames(task);
-    if (outcome.result != NULL) {
-        xdb_task_take_frames(task, outcome.result->frames, outcome.result->frame_count);
-        outcome.result->frames = NULL;
-        outcome.result->frame_count = 0;
-    }
+    take_outcome(task, &outcome);
     if (!is_new) {
         xdb_admit_to_result(core,
                             task,
@@ -182,16 +229,49 @@ void xdb_task_finish(struct xdb_core *core,
     if (to == XDB_TASK_ENDED) {
         xdb_shape_unuse(core, task);
     }
-    task->outcome = (uint8_t)outcome.outcome;
     xd_list_remove(&task->in_client);
     xd_list_push_back(&client->unacked, &task->in_client);
     client->results++;
     xdb_action_result(core, task, &outcome);
+    tell_others(core, task, &outcome);
     if (task->barrier != NULL) {
         xdb_barrier_part_ended(core, task, outcome.outcome);
     } else {
         client->open_count -= is_new ? 0 : 1;
         xdb_stats_count_outcome(core, outcome.outcome);
+    }
+}
+
+static void go(struct xdb_core *core, struct xdb_task *task, enum xdb_task_move move)
+{
+    if (task->barrier != NULL) {
+        xdb_barrier_part_forgotten(core, task);
+    }
+    if (!xdb_fault(2)) {
+        xdb_admit_release(core, task);
+    }
+    xdb_task_retire(core, task, move);
+}
+
+void xdb_task_forget(struct xdb_core *core, struct xdb_task *task)
+{
+    if (!task->by_ref && (!xdb_bond_is_needed(task) || xdb_fault(36))) {
+        go(core, task, XDB_MOVE_ACK);
+        return;
+    }
+    xdb_task_move(core, task, XDB_MOVE_ACK, XDB_TASK_KEPT);
+    xd_list_remove(&task->in_client);
+    xd_list_push_back(&task->client->kept, &task->in_client);
+    if (!xdb_bond_is_needed(task)) {
+        xd_list_push_back(&core->spent, &task->place);
+    }
+}
+
+void xdb_task_spend(struct xdb_core *core, struct xdb_task *task)
+{
+    xd_list_remove(&task->place);
+    if (!xdb_bond_is_needed(task)) {
+        go(core, task, XDB_MOVE_SPENT);
     }
 }
 

@@ -31,6 +31,8 @@ enum xdb_task_state {
     XDB_TASK_CLOSED,     /* everywhere: all parts have ended, not all are forgotten */
     XDB_TASK_DELAYED,    /* not before some time */
     XDB_TASK_BURIED,     /* in quarantine: too many workers were lost with it */
+    XDB_TASK_WAITING,    /* for others: those it comes after, or its twin */
+    XDB_TASK_KEPT,       /* acknowledged; its result is still of use, or held by others */
     XDB_TASK_FREE,
     XDB_TASK_STATES
 };
@@ -96,6 +98,7 @@ struct xdb_task {
     bool everywhere, recalled, orphan;
     bool in_profile_account;
     bool charged, out_of_turn; /* share.h; out_of_turn: its tier was owed the time */
+    bool by_ref;               /* its result refers to payloads, which are held */
 };
 
 /* What came out of a task. */
@@ -131,6 +134,12 @@ void xdb_task_finish(struct xdb_core *core,
                      enum xdb_task_state to,
                      struct xdb_outcome outcome);
 
+/* Its result was acknowledged: the record goes, or stays as long as others need it. */
+void xdb_task_forget(struct xdb_core *core, struct xdb_task *task);
+
+/* A KEPT one that nobody needs any more: it goes. Room for one action is there. */
+void xdb_task_spend(struct xdb_core *core, struct xdb_task *task);
+
 /* Take a QUEUED task out of where it waits. */
 void xdb_task_unqueue(struct xdb_core *core, struct xdb_task *task);
 
@@ -165,6 +174,12 @@ static inline void xdb_task_prefetch(const struct xdb_task *task)
 static inline uint32_t xdb_task_part(const struct xdb_task *task)
 {
     return task->barrier != NULL ? task->part : 0;
+}
+
+/* In its profile's list of those that are not in the queue. */
+static inline bool xdb_task_is_aside(const struct xdb_task *task)
+{
+    return task->state >= XDB_TASK_DELAYED && task->state <= XDB_TASK_WAITING;
 }
 
 static inline bool xdb_task_is_leased(const struct xdb_task *task)

@@ -89,6 +89,14 @@ void xdb_core_each_profile(const struct xdb_core *core,
             .done = profile->done,
             .bytes = profile->bytes,
             .homeless = homeless(profile),
+            .tasks = profile->tasks,
+            .refused = profile->refused,
+            .max_tasks =
+                profile->max_tasks > 0 ? profile->max_tasks : core->config.profile_tasks,
+            .max_bytes =
+                profile->max_bytes > 0 ? profile->max_bytes : core->config.profile_bytes,
+            .max_running = profile->max_running,
+            .learned_cuts = profile->cuts.are_learned,
         };
         visit(context, &view);
     }
@@ -125,6 +133,7 @@ void xdb_core_each_client(const struct xdb_core *core,
             .open = client->open_count,
             .unacked = client->results - client->acknowledged,
             .bytes = client->bytes,
+            .refused = client->refused,
         };
         visit(context, &view);
     }

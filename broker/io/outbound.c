@@ -325,6 +325,18 @@ static void gather_frames(struct xdb_server *server,
     gather(server, peer, action);
 }
 
+/* The same of what its frames refer to, which others may come to need. */
+static void gather_result(struct xdb_server *server,
+                          struct xdb_peer *peer,
+                          const struct xdb_action *action)
+{
+    const struct xd_result *result = action->result;
+    if (xdb_relay_hold(server, result->frames, result->frame_count) != XD_OK) {
+        give_up(server, peer);
+    }
+    gather_frames(server, peer, action);
+}
+
 static void do_accepted(struct xdb_server *server,
                         struct xdb_peer *peer,
                         const struct xdb_action *action)
@@ -408,7 +420,7 @@ typedef void doer(struct xdb_server *server,
  */
 static doer *const DOERS[] = {
     [XDB_ACTION_SEND_TASK] = gather_frames,
-    [XDB_ACTION_SEND_RESULT] = gather_frames,
+    [XDB_ACTION_SEND_RESULT] = gather_result,
     [XDB_ACTION_ACCEPTED] = do_accepted,
     [XDB_ACTION_BUSY] = gather,
     [XDB_ACTION_SEND_EVENT] = do_event,
@@ -428,6 +440,8 @@ void xdb_outbound(struct xdb_server *server, const struct xdb_actions *actions)
         } else if (action->kind == XDB_ACTION_DRAINED) {
             xdb_commands_drained(&server->commands);
             server->stopping = server->stopping || server->ends_drained;
+        } else if (action->kind == XDB_ACTION_LET_GO) {
+            xdb_relay_let_go(server, action->let_go.frames, action->let_go.count);
         } else {
             struct xdb_peer *peer = xdb_peer_find(&server->conns, action->session);
             if (peer != NULL) {

@@ -15,6 +15,7 @@
 
 void xdb_relay_init(struct xdb_relay *relay, uint64_t seed)
 {
+    xd_map_init(&relay->payloads, seed);
     xd_map_init(&relay->grants, seed);
     xd_map_init(&relay->ends, seed);
 }
@@ -40,6 +41,7 @@ static enum xd_err get_end(struct xdb_relay *relay,
         return XD_ERR_NOMEM;
     }
     end->session = session;
+    xd_list_init(&end->payloads);
     xd_list_init(&end->owned);
     xd_list_init(&end->read);
     xd_map_add(&relay->ends, &end->by_session, &end->session, sizeof end->session);
@@ -51,9 +53,56 @@ static enum xd_err get_end(struct xdb_relay *relay,
 static void drop_end(struct xdb_relay *relay, struct xd_session_id session)
 {
     struct xdb_relay_end *end = find_end(relay, session);
-    if (end != NULL && xd_list_is_empty(&end->owned) && xd_list_is_empty(&end->read)) {
+    if (end != NULL && xd_list_is_empty(&end->payloads) && xd_list_is_empty(&end->read)) {
         xd_map_remove(&relay->ends, &end->by_session);
         xd_free(end);
+    }
+}
+
+static struct xdb_payload *find_payload(const struct xdb_relay *relay, struct xd_ref ref)
+{
+    struct {
+        uint64_t owner, counter;
+    } key = {ref.owner.n, ref.counter};
+    struct xd_map_item *item = xd_map_get(&relay->payloads, &key, sizeof key);
+    return item == NULL ? NULL : XD_ITEM(item, struct xdb_payload, by_key);
+}
+
+static enum xd_err get_payload(struct xdb_relay *relay,
+                               struct xd_ref ref,
+                               struct xdb_payload **out)
+{
+    *out = find_payload(relay, ref);
+    if (*out != NULL) {
+        return XD_OK;
+    }
+    struct xdb_relay_end *end;
+    enum xd_err err = get_end(relay, ref.owner, &end);
+    if (err == XD_OK) {
+        err = xd_map_reserve(&relay->payloads, 1);
+    }
+    struct xdb_payload *payload = err == XD_OK ? xd_zalloc(sizeof *payload) : NULL;
+    if (payload == NULL) {
+        drop_end(relay, ref.owner);
+        return XD_ERR_NOMEM;
+    }
+    payload->key.owner = ref.owner.n;
+    payload->key.counter = ref.counter;
+    xd_list_push_back(&end->payloads, &payload->of_owner);
+    xd_map_add(&relay->payloads, &payload->by_key, &payload->key, sizeof payload->key);
+    *out = payload;
+    return XD_OK;
+}
+
+/* One without grants and holds is forgotten. */
+static void drop_payload(struct xdb_relay *relay, struct xdb_payload *payload)
+{
+    if (payload->grants == 0 && payload->holds == 0) {
+        struct xd_session_id owner = {payload->key.owner};
+        xd_list_remove(&payload->of_owner);
+        xd_map_remove(&relay->payloads, &payload->by_key);
+        xd_free(payload);
+        drop_end(relay, owner);
     }
 }
 
@@ -70,12 +119,14 @@ static struct xdb_grant *find_grant(const struct xdb_relay *relay,
 
 static void drop_grant(struct xdb_relay *relay, struct xdb_grant *grant)
 {
-    struct xd_session_id owner = {grant->key.owner}, reader = {grant->key.reader};
+    struct xd_session_id reader = {grant->key.reader};
+    struct xdb_payload *payload = grant->payload;
     xd_list_remove(&grant->of_owner);
     xd_list_remove(&grant->of_reader);
     xd_map_remove(&relay->grants, &grant->by_key);
     xd_free(grant);
-    drop_end(relay, owner);
+    payload->grants--;
+    drop_payload(relay, payload);
     drop_end(relay, reader);
 }
 
@@ -85,6 +136,12 @@ void xdb_relay_fini(struct xdb_relay *relay)
     while ((item = xd_map_next(&relay->grants, NULL)) != NULL) {
         drop_grant(relay, XD_ITEM(item, struct xdb_grant, by_key));
     }
+    while ((item = xd_map_next(&relay->payloads, NULL)) != NULL) {
+        struct xdb_payload *payload = XD_ITEM(item, struct xdb_payload, by_key);
+        payload->holds = 0;
+        drop_payload(relay, payload);
+    }
+    xd_map_fini(&relay->payloads);
     xd_map_fini(&relay->grants);
     xd_map_fini(&relay->ends);
 }
@@ -112,25 +169,29 @@ static enum xd_err grant_one(struct xdb_relay *relay,
         grant->uses++;
         return XD_OK;
     }
-    struct xdb_relay_end *owned, *read;
-    enum xd_err err = get_end(relay, ref.owner, &owned);
-    if (err == XD_OK) {
-        err = get_end(relay, reader, &read);
+    struct xdb_payload *payload;
+    enum xd_err err = get_payload(relay, ref, &payload);
+    if (err != XD_OK) {
+        return err;
     }
+    struct xdb_relay_end *read;
+    err = get_end(relay, reader, &read);
     if (err == XD_OK) {
         err = xd_map_reserve(&relay->grants, 1);
     }
     grant = err == XD_OK ? xd_zalloc(sizeof *grant) : NULL;
     if (grant == NULL) {
-        drop_end(relay, ref.owner);
+        drop_payload(relay, payload);
         drop_end(relay, reader);
         return XD_ERR_NOMEM;
     }
+    grant->payload = payload;
+    payload->grants++;
     grant->key.owner = ref.owner.n;
     grant->key.counter = ref.counter;
     grant->key.reader = reader.n;
     grant->uses = 1;
-    xd_list_push_back(&owned->owned, &grant->of_owner);
+    xd_list_push_back(&find_end(relay, ref.owner)->owned, &grant->of_owner);
     xd_list_push_back(&read->read, &grant->of_reader);
     xd_map_add(&relay->grants, &grant->by_key, &grant->key, sizeof grant->key);
     return XD_OK;
@@ -228,12 +289,64 @@ static void send_credit(struct xdb_server *server,
     }
 }
 
+/* Nobody will read it any more: its owner may let go of it. */
+static void tell_unread(struct xdb_server *server, struct xd_ref ref)
+{
+    struct xdb_grant nobody = {.key = {ref.owner.n, ref.counter, 0}};
+    send_credit(server, &nobody, 0, true);
+}
+
+/* A reader is through with it, perhaps the last one. */
+static void end_grant(struct xdb_server *server, struct xdb_grant *grant)
+{
+    const struct xdb_payload *payload = grant->payload;
+    if (payload->grants == 1 && payload->holds == 0) {
+        tell_unread(server, (struct xd_ref){{payload->key.owner}, payload->key.counter});
+    } else {
+        send_credit(server, grant, 0, true);
+    }
+    free_grant(server, grant);
+}
+
 /* One of the readings it was granted for is over. */
 static void use_over(struct xdb_server *server, struct xdb_grant *grant)
 {
     if (--grant->uses == 0) {
-        send_credit(server, grant, 0, true);
-        free_grant(server, grant);
+        end_grant(server, grant);
+    }
+}
+
+enum xd_err xdb_relay_hold(struct xdb_server *server,
+                           const struct xd_frame *frames,
+                           size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct xdb_payload *payload;
+        if (!xd_ref_is_set(frames[i].ref)) {
+            continue;
+        }
+        if (get_payload(&server->relay, frames[i].ref, &payload) != XD_OK) {
+            return XD_ERR_NOMEM;
+        }
+        payload->holds++;
+    }
+    return XD_OK;
+}
+
+void xdb_relay_let_go(struct xdb_server *server,
+                      const struct xd_frame *frames,
+                      size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct xdb_payload *payload = find_payload(&server->relay, frames[i].ref);
+        if (payload == NULL || payload->holds == 0) {
+            continue; /* its owner is gone */
+        }
+        payload->holds--;
+        if (payload->grants == 0 && payload->holds == 0) {
+            tell_unread(server, frames[i].ref);
+            drop_payload(&server->relay, payload);
+        }
     }
 }
 
@@ -269,27 +382,12 @@ void xdb_relay_note(struct xdb_relay_refs *refs,
     }
 }
 
-static bool has_reader(const struct xdb_relay *relay, struct xd_ref ref)
-{
-    const struct xdb_relay_end *end = find_end(relay, ref.owner);
-    if (end == NULL) {
-        return false;
-    }
-    XD_LIST_EACH (link, &end->owned) {
-        if (XD_ITEM(link, struct xdb_grant, of_owner)->key.counter == ref.counter) {
-            return true;
-        }
-    }
-    return false;
-}
-
 void xdb_relay_settle(struct xdb_server *server, const struct xdb_relay_refs *refs)
 {
     for (size_t i = 0; i < refs->count; i++) {
         struct xd_ref ref = refs->items[i];
-        if (!has_reader(&server->relay, ref)) {
-            struct xdb_grant nobody = {.key = {ref.owner.n, ref.counter, 0}};
-            send_credit(server, &nobody, 0, true);
+        if (find_payload(&server->relay, ref) == NULL) {
+            tell_unread(server, ref);
         }
     }
 }
@@ -432,11 +530,13 @@ void xdb_relay_session_gone(struct xdb_server *server, struct xd_session_id sess
                 XD_ITEM(end->owned.next, struct xdb_grant, of_owner);
             send_failure(server, grant);
             free_grant(server, grant);
+        } else if (!xd_list_is_empty(&end->payloads)) {
+            struct xdb_payload *payload =
+                XD_ITEM(end->payloads.next, struct xdb_payload, of_owner);
+            payload->holds = 0;
+            drop_payload(&server->relay, payload);
         } else {
-            struct xdb_grant *grant =
-                XD_ITEM(end->read.next, struct xdb_grant, of_reader);
-            send_credit(server, grant, 0, true);
-            free_grant(server, grant);
+            end_grant(server, XD_ITEM(end->read.next, struct xdb_grant, of_reader));
         }
     }
 }

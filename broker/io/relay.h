@@ -18,9 +18,21 @@
 struct xdb_server;
 struct xdb_peer;
 
+/* A payload that somebody may still read: it has grants, or results that refer to it are
+ * held. */
+struct xdb_payload {
+    struct xd_map_item by_key;
+    struct xd_list of_owner; /* of its owner's end */
+    struct {
+        uint64_t owner, counter;
+    } key;
+    unsigned grants, holds;
+};
+
 /* One reader's permission for one payload. */
 struct xdb_grant {
     struct xd_map_item by_key;
+    struct xdb_payload *payload;
     struct xd_list of_owner, of_reader; /* links in the two sessions' lists */
     struct {
         uint64_t owner, counter, reader;
@@ -33,15 +45,15 @@ struct xdb_grant {
     unsigned uses;    /* how often it was granted */
 };
 
-/* A session's grants, as owner and as reader. */
+/* A session's payloads and grants, as owner and as reader. */
 struct xdb_relay_end {
     struct xd_map_item by_session;
     struct xd_session_id session;
-    struct xd_list owned, read;
+    struct xd_list payloads, owned, read;
 };
 
 struct xdb_relay {
-    struct xd_map grants, ends;
+    struct xd_map payloads, grants, ends;
     bool is_short; /* of memory: some credit is to be told again */
 };
 
@@ -59,6 +71,16 @@ enum xd_err xdb_relay_grant(struct xdb_server *server,
                             const struct xd_frame *frames,
                             size_t count,
                             struct xd_session_id reader) XD_MUST_USE;
+
+/* A result with these frames is of use to others than its reader until it is let go: once
+ * for each time it is held. An owner hears that nobody reads a payload any more (`done`
+ * with reader 0) when there is neither a grant for it nor such a result. */
+enum xd_err xdb_relay_hold(struct xdb_server *server,
+                           const struct xd_frame *frames,
+                           size_t count) XD_MUST_USE;
+void xdb_relay_let_go(struct xdb_server *server,
+                      const struct xd_frame *frames,
+                      size_t count);
 
 /* The frames did not leave after all. */
 void xdb_relay_revoke(struct xdb_server *server,

@@ -93,7 +93,7 @@ struct xd_payload_out {
     uint64_t counter;
     struct xd_bytes *bytes;
     struct xd_list readers;
-    bool ends_when_done; /* let go when a reader is through */
+    bool ends_when_done; /* let go when nobody reads it any more */
 };
 
 struct xd_owned {

@@ -85,12 +85,20 @@ static struct xd_reader *find_reader(const struct xd_payload_out *payload,
     return NULL;
 }
 
+/* One reader is through with it; none: nobody reads it any more. */
 static void reader_is_done(struct xd_owned *owned,
                            struct xd_payload_out *payload,
-                           struct xd_reader *reader)
+                           struct xd_session_id session)
 {
+    struct xd_reader *reader = find_reader(payload, session);
     if (reader != NULL) {
         reader_free(reader);
+    }
+    if (session.n != 0) {
+        return;
+    }
+    while (!xd_list_is_empty(&payload->readers)) {
+        reader_free(XD_ITEM(payload->readers.next, struct xd_reader, link));
     }
     if (payload->ends_when_done) {
         xd_owned_drop(owned, payload);
@@ -116,11 +124,11 @@ enum xd_err xd_owned_credit(struct xd_owned *owned, const struct xd_credit *cred
     if (payload == NULL) {
         return credit->done ? XD_OK : XD_ERR_NOT_FOUND;
     }
-    struct xd_reader *reader = find_reader(payload, credit->reader);
     if (credit->done) {
-        reader_is_done(owned, payload, reader);
+        reader_is_done(owned, payload, credit->reader);
         return XD_OK;
     }
+    struct xd_reader *reader = find_reader(payload, credit->reader);
     if (reader == NULL && (reader = reader_new(payload, credit->reader)) == NULL) {
         return XD_ERR_NOMEM;
     }

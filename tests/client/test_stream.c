@@ -109,7 +109,7 @@ Test(stream, no_more_than_a_window_is_on_the_way)
     xd_bytes_unref(bytes);
 }
 
-Test(stream, result_payload_ends_when_it_was_read)
+Test(stream, result_payload_ends_when_nobody_reads_it_any_more)
 {
     struct xd_bytes *bytes = pattern(3 * XD_CHUNK_BYTES);
     struct xd_payload_out *payload;
@@ -117,6 +117,10 @@ Test(stream, result_payload_ends_when_it_was_read)
     struct xd_frame frame = frame_of(payload->counter, bytes->size);
     struct xd_pull *one = pull(&frame, 1, &frame);
     carry();
+    cr_assert_eq(owned.payloads.count, 1, "others may come to read it");
+    cr_assert(xd_list_is_empty(&payload->readers));
+    struct xd_credit nobody = {.ref = {owner, payload->counter}, .done = true};
+    cr_assert_eq(xd_owned_credit(&owned, &nobody), XD_OK);
     cr_assert_eq(owned.payloads.count, 0);
     xd_pull_drop(&reads, one);
     xd_frame_clear(&frame);

@@ -486,6 +486,10 @@ Test(worker, a_large_result_is_kept_until_it_was_read)
     credit.credit.done = true;
     fake_say(fake, XD_LANE_BULK, &credit);
     turn(0);
+    cr_assert_not(xd_worker_core_is_quiet(core), "others may come to read it");
+    credit.credit.reader.n = 0;
+    fake_say(fake, XD_LANE_BULK, &credit);
+    turn(0);
     cr_assert(xd_worker_core_is_quiet(core));
 }
 

@@ -74,6 +74,8 @@ static void write_result(struct xdt_line *line, const struct xd_result *result)
     line->outcome = result->outcome;
     line->frame_count = result->frame_count;
     line->first_size = result->frame_count > 0 ? (size_t)result->frames[0].size : 0;
+    line->attempt = result->attempt;
+    line->worker = result->worker.n;
     if (result->error != NULL) {
         (void)snprintf(line->text,
                        sizeof line->text,
@@ -90,6 +92,12 @@ static void write_task(struct xdt_line *line, const struct xd_task *task)
     line->hold = task->hold;
     line->everywhere = task->everywhere;
     line->setup = task->setup;
+    line->attempt = task->attempt;
+    line->given = task->given_count;
+    for (size_t i = 0; i < task->given_count && i < 4; i++) {
+        line->given_sizes[i] =
+            task->given[i].frame_count > 0 ? task->given[i].frames[0].size : 0;
+    }
     line->origin = task->origin.n;
     line->frame_count = task->frame_count;
     line->first_size = task->frame_count > 0 ? (size_t)task->frames[0].size : 0;
@@ -133,6 +141,9 @@ static void write_down(struct xdt_desk *desk, const struct xdb_action *action)
         break;
     case XDB_ACTION_NOTE:
         say(line, action->note.what);
+        break;
+    case XDB_ACTION_LET_GO:
+        line->frame_count = action->let_go.count;
         break;
     case XDB_ACTION_HEARTBEAT:
     case XDB_ACTION_DRAINED:
@@ -229,6 +240,14 @@ static struct xd_task make_task(unsigned id, const struct xdt_task_how *how)
     options.kind = how->kind != NULL ? text(how->kind) : NULL;
     options.replaces = how->replaces != NULL ? text(how->replaces) : NULL;
     options.needs = how->needs != NULL ? text(how->needs) : NULL;
+    options.dedupe = how->dedupe != NULL ? text(how->dedupe) : NULL;
+    for (const unsigned *at = how->after; at != NULL && *at != 0; at++) {
+        options.after_count++;
+    }
+    options.after = xd_calloc(options.after_count, sizeof *options.after);
+    for (uint32_t i = 0; i < options.after_count; i++) {
+        options.after[i] = make_id(how->after[i]);
+    }
     return (struct xd_task){
         .options = options,
         .id = make_id(id),
@@ -305,6 +324,7 @@ void xdt_result_how(struct xdt_desk *desk,
         .run_ns = how.run_ns,
         .frames = make_frames(1, how.size, how.ref_owner),
         .frame_count = 1,
+        .error = how.error != NULL ? text(how.error) : NULL,
     };
     struct xdb_event event = {.kind = XDB_EVENT_RESULT, .session = {session}};
     event.result.results = &result;

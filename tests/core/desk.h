@@ -24,6 +24,10 @@ struct xdt_line {
     enum xd_err code;
     uint64_t count;
     size_t frame_count, first_size;
+    size_t given,
+        given_sizes[4]; /* results that go with a task: of the first frame each */
+    uint32_t attempt;
+    uint64_t worker; /* of a result */
     char text[64];
 };
 
@@ -72,7 +76,8 @@ struct xdt_task_how {
     uint64_t ref_owner;  /* not 0: by reference */
     uint64_t setup;
     const char *denied; /* why the client may not; NULL: it may */
-    const char *kind, *replaces, *needs;
+    const char *kind, *replaces, *needs, *dedupe;
+    const unsigned *after;          /* ids, ended by 0; NULL: none */
     struct xd_task_options options; /* the rest of them */
 };
 void xdt_submit(struct xdt_desk *desk, uint64_t session, unsigned id);
@@ -92,6 +97,7 @@ struct xdt_result_how {
     uint64_t run_ns, ref_owner;
     size_t size;
     unsigned started; /* 0: none */
+    const char *error;
 };
 void xdt_result_how(struct xdt_desk *desk,
                     uint64_t session,

@@ -228,7 +228,7 @@ Test(extra, bad_options_are_refused_by_name)
         {{.options = {.delay_ms = 5, .deadline_ms = 5}},
          "deadline: it is not after the delay"},
         {{.everywhere = true, .options = {.retries_lost = 1}},
-         "everywhere: no delay, deadline, limit, retries or key"},
+         "everywhere: no delay, deadline, limit, retries, key or after"},
     };
     struct xdt_desk *desk = desk_with_worker();
     for (unsigned i = 0; i < sizeof bad / sizeof bad[0]; i++) {

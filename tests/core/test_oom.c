@@ -14,6 +14,7 @@ struct scene {
     xd_time now;
     size_t fail_at; /* in this step; 0: none */
     size_t failed, postponed, sent;
+    bool has_memory; /* this step has */
 };
 
 static struct xd_bytes *text(const char *from)
@@ -40,7 +41,7 @@ static void step(struct scene *scene, struct xdb_event *event)
         xdb_core_stats(scene->core, &before);
         xd_time deadline = xdb_core_deadline(scene->core);
         xdb_actions_fini(&scene->actions); /* so that it has to grow */
-        xd_alloc_fail_at(n);
+        xd_alloc_fail_at(scene->has_memory ? 0 : n);
         err = xdb_core_step(scene->core, event, &scene->actions);
         xd_alloc_fail_at(0);
         checked(scene);
@@ -66,12 +67,13 @@ static void tick(struct scene *scene, xd_time by)
     step(scene, &event);
 }
 
-/* What was put off goes on within a millisecond. */
+/* What was put off goes on within a millisecond; now and then there is memory for it. */
 static void go_on(struct scene *scene)
 {
     while (xdb_core_deadline(scene->core) <= scene->now + XD_MS) {
-        scene->postponed++;
+        scene->has_memory = ++scene->postponed % 4 == 0;
         tick(scene, XD_MS);
+        scene->has_memory = false;
     }
 }
 
@@ -134,6 +136,25 @@ static void submit(struct scene *scene, unsigned first, unsigned count, bool eve
     for (unsigned i = 0; i < count; i++) {
         cr_assert(tasks[i].frames == NULL);
     }
+    go_on(scene);
+}
+
+/* One that comes after others, or is done once for its key. */
+static void submit_bound(struct scene *scene, unsigned id, unsigned after, bool has_key)
+{
+    struct xd_task task = {.id = id_of(id), .format = XD_FORMAT_R, .frame_count = 2};
+    task.frames = frames(2);
+    task.options.dedupe = has_key ? text("key") : NULL;
+    task.options.after_count = after;
+    task.options.after = xd_calloc(after, sizeof *task.options.after);
+    for (unsigned i = 0; i < after; i++) {
+        task.options.after[i] = id_of(i + 1);
+    }
+    struct xdb_event event = {.kind = XDB_EVENT_SUBMIT, .session = {1}};
+    event.submit.profile = scene->profile;
+    event.submit.tasks = &task;
+    event.submit.count = 1;
+    step(scene, &event);
     go_on(scene);
 }
 
@@ -245,5 +266,43 @@ Test(oom, parts_and_sends_without_room_are_put_off_not_lost)
     struct xdb_stats stats;
     xdb_core_stats(scene.core, &stats);
     cr_assert(stats.unacked == 5 && stats.done == 1);
+    destroy(&scene);
+}
+
+Test(oom, what_waits_for_others_is_put_off_not_lost)
+{
+    struct scene scene;
+    make(&scene);
+    simple(&scene, XDB_EVENT_CLIENT_JOIN, 1);
+    for (unsigned id = 1; id <= 6; id++) {
+        submit_bound(&scene, id, 0, id > 3);
+    }
+    submit_bound(&scene, 7, 2, false);
+    submit_bound(&scene, 8, 3, true);
+    worker(&scene, 2, scene.profile);
+    for (unsigned id = 1; id <= 4; id++) {
+        result(&scene, 2, id, 0);
+    }
+    submit_bound(&scene, 9, 1, true);
+    result(&scene, 2, 9, 0); /* it runs: nothing was kept without memory for it */
+    struct xdb_event event = {.kind = XDB_EVENT_RESULT, .session = {2}};
+    struct xd_result failed = {.id = id_of(7), .outcome = XD_OUTCOME_FAILED};
+    submit_bound(&scene, 10, 7, false);
+    event.result.results = &failed;
+    event.result.count = 1;
+    step(&scene, &event);
+    go_on(&scene);
+    struct xdb_stats stats;
+    xdb_core_stats(scene.core, &stats);
+    cr_assert(stats.done == 8 && stats.failed == 2 && stats.queued == 0);
+    cr_assert_gt(scene.postponed, 1);
+    struct xdb_event ack = {.kind = XDB_EVENT_ACK, .session = {1}};
+    ack.ack.count = 10;
+    step(&scene, &ack);
+    go_on(&scene);
+    simple(&scene, XDB_EVENT_LEAVE, 2);
+    simple(&scene, XDB_EVENT_LEAVE, 1);
+    xdb_core_stats(scene.core, &stats);
+    cr_assert(stats.bytes == 0 && stats.profiles == 0);
     destroy(&scene);
 }

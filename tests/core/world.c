@@ -64,6 +64,11 @@ static void end_sessions(struct world *world)
     }
     struct xdb_stats stats;
     xdb_core_stats(world->core, &stats);
+    for (unsigned i = 0; i < REFS; i++) {
+        if (world->held[i] != 0) {
+            fail(world, "a payload is held for nobody, or was let go too often");
+        }
+    }
     if (world->wrong == NULL &&
         (stats.queued != 0 || stats.leased != 0 || stats.unacked != 0 ||
          stats.bytes != 0 || stats.clients != 0 || stats.workers != 0 ||
@@ -138,6 +143,10 @@ static void budgets(struct world *world)
 {
     xdb_config_default(&world->config);
     world->config.seed = world->random;
+    if (chance(world, 50)) {
+        world->config.memo_count = roll(world, 4);
+        world->config.memo_bytes = roll(world, 2000);
+    }
     if (chance(world, 40)) {
         world->config.client_tasks = roll(world, 20);
         world->config.profile_tasks = roll(world, 20);

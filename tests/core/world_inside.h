@@ -12,6 +12,8 @@
 #define TASKS 120u
 #define PARCELS 512u
 #define SLOTS 8u
+#define KEYS 3u
+#define REFS 4096u
 
 enum parcel_kind {
     TO_CORE_HEARD,
@@ -53,7 +55,9 @@ struct wtask {
     unsigned client, profile;
     uint64_t session;
     struct xd_task_id id;
-    int callee; /* -1: format r */
+    int callee;                     /* -1: format r */
+    int key;                        /* done once; -1: it has none */
+    unsigned after[2], after_count; /* tasks */
     bool everywhere, timeout, has_key;
     bool needs_star;
     bool poison;                    /* its workers die of it */
@@ -63,6 +67,8 @@ struct wtask {
     uint64_t order;               /* of acceptance */
     unsigned dispatched, outcomes, parts;
     uint64_t begun, ended; /* bits of parts */
+    enum xd_outcome outcome;
+    uint64_t ended_at; /* in the order of acceptance */
 };
 
 struct wclient {
@@ -107,6 +113,8 @@ struct world {
     unsigned parcel_count;
     struct xd_bytes *profiles[PROFILES], *callees[3], *star;
     uint64_t bound_to[PROFILES]; /* session, as the core took it */
+    unsigned ref_count;          /* payloads that stay with a worker */
+    int held[REFS];              /* results told with them, less those let go */
     bool calm;                   /* the end: nothing goes wrong any more */
     bool drained, failing;
     uint64_t outcomes[8];
@@ -117,6 +125,7 @@ struct world {
 /* world_peers.c */
 unsigned roll(struct world *world, unsigned below);
 bool chance(struct world *world, unsigned percent);
+uint64_t principal_of(uint64_t session);
 struct parcel *post(struct world *world, enum parcel_kind kind, uint64_t session);
 struct wclient *client_of(struct world *world, uint64_t session);
 struct wworker *worker_of(struct world *world, uint64_t session);

@@ -31,7 +31,10 @@ static void join_client(struct world *world)
         return;
     }
     *client = (struct wclient){.session = ++world->next_session, .known = true};
-    simple(world, XDB_EVENT_CLIENT_JOIN, client->session);
+    struct xdb_event event = {.kind = XDB_EVENT_CLIENT_JOIN,
+                              .session = {client->session}};
+    event.client_join.principal = principal_of(client->session);
+    step(world, &event);
 }
 
 static void configure(struct world *world)
@@ -72,10 +75,13 @@ static void turn_knobs(struct world *world)
     struct xdb_event event = {.kind = XDB_EVENT_PROFILE, .session = {client->session}};
     event.profile.name = world->profiles[roll(world, PROFILES)];
     event.profile.only_set = event.profile.admin = true;
-    event.profile.set = roll(world, 8);
+    event.profile.set = roll(world, 256);
     event.profile.weight = chance(world, 10) ? -1 : 0.5 + roll(world, 8);
     event.profile.max_running = roll(world, 4);
     event.profile.paused = chance(world, 50);
+    event.profile.max_tasks = chance(world, 50) ? 0 : 1 + roll(world, 20);
+    event.profile.max_bytes = chance(world, 50) ? 0 : 1000 + roll(world, 5000);
+    event.profile.learned_cuts = chance(world, 70);
     step(world, &event);
 }
 
@@ -156,6 +162,23 @@ static struct xd_task_id make_id(struct world *world, unsigned index, uint64_t s
     return id;
 }
 
+/* Tasks before it of the same session, whether the core still knows them or not. */
+static void choose_others(struct world *world, struct wtask *task)
+{
+    unsigned index = (unsigned)(task - world->tasks);
+    task->key = chance(world, 85) ? -1 : (int)roll(world, KEYS);
+    if (chance(world, 70)) {
+        return;
+    }
+    for (unsigned i = 0; i < 6 && task->after_count < 2; i++) {
+        unsigned back = 1 + roll(world, 12);
+        if (back <= index && world->tasks[index - back].session == task->session &&
+            !world->tasks[index - back].everywhere) {
+            task->after[task->after_count++] = index - back;
+        }
+    }
+}
+
 /* Half of the tasks ask for nothing. */
 static void choose_options(struct world *world, struct wtask *task)
 {
@@ -170,6 +193,7 @@ static void choose_options(struct world *world, struct wtask *task)
     if (task->everywhere) {
         return;
     }
+    choose_others(world, task);
     task->has_key = chance(world, 10);
     task->needs_star = chance(world, 20);
     options->worker.n =
@@ -203,6 +227,7 @@ void submit(struct world *world)
             .session = client->session,
             .id = make_id(world, index, client->session),
             .callee = (int)roll(world, 4) - 1,
+            .key = -1,
             .everywhere = chance(world, 7),
             .timeout = chance(world, 15),
             .min_workers = roll(world, 3),
@@ -232,6 +257,22 @@ static void cancel(struct world *world)
         parcel->id = task->id;
         parcel->count = 1;
         parcel->flag = chance(world, 5);
+    }
+}
+
+static void cancel_many(struct world *world)
+{
+    struct xdb_event event = {.kind = XDB_EVENT_CANCEL_MANY};
+    event.session.n = world->clients[roll(world, CLIENTS)].session;
+    event.cancel_many.by = (enum xdb_cancel_by)roll(world, 4);
+    event.cancel_many.profile =
+        chance(world, 10) ? NULL : world->profiles[roll(world, PROFILES)];
+    event.cancel_many.key = chance(world, 50) ? world->star : world->callees[0];
+    event.cancel_many.any_session = chance(world, 30);
+    event.cancel_many.target.n = world->clients[roll(world, CLIENTS)].session;
+    event.cancel_many.principal = roll(world, 2);
+    if (event.session.n != 0) {
+        step(world, &event);
     }
 }
 
@@ -317,6 +358,7 @@ void happen(struct world *world)
         {2, kick},
         {90, submit},
         {22, cancel},
+        {1, cancel_many},
         {30, ack},
         {2, leave_client},
         {5, leave_worker},

@@ -45,7 +45,8 @@ static void look_at_order(struct world *world, const struct wtask *task)
             continue;
         }
         if (task->everywhere && other->order < task->order &&
-            ((other->dispatched == 0 && other->options.delay_ms == 0) ||
+            ((other->dispatched == 0 && other->options.delay_ms == 0 &&
+              other->after_count == 0 && other->key < 0) ||
              other->everywhere)) {
             fail(world, "an everywhere-task passed another");
         }
@@ -53,6 +54,81 @@ static void look_at_order(struct world *world, const struct wtask *task)
             fail(world, "a task passed an everywhere-task");
         }
     }
+}
+
+/* One run of tasks that are done once. */
+static bool is_twin(const struct wtask *a, const struct wtask *b)
+{
+    return a->key >= 0 && a->key == b->key && a->profile == b->profile &&
+           principal_of(a->session) == principal_of(b->session);
+}
+
+/* Whose result this is; only of a task itself, or of its twin. */
+static bool is_result_of(struct world *world,
+                         const struct wtask *task,
+                         const struct xd_frame *frames,
+                         size_t count)
+{
+    unsigned index = TASKS;
+    if (count > 0 && frames[0].bytes != NULL && frames[0].bytes->size >= sizeof index) {
+        memcpy(&index, frames[0].bytes->data, sizeof index);
+    }
+    return index < TASKS && count == 1 + index % 3 && world->tasks[index].begun != 0 &&
+           (task == &world->tasks[index] || is_twin(task, &world->tasks[index]));
+}
+
+/* Counts results with references: told, or let go of. */
+static void count_held(struct world *world,
+                       const struct xd_frame *frames,
+                       size_t count,
+                       int by)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (xd_ref_is_set(frames[i].ref)) {
+            world->held[frames[i].ref.counter] += by;
+            if (world->held[frames[i].ref.counter] < 0) {
+                fail(world, "a payload let go that nobody held");
+            }
+        }
+    }
+}
+
+static void look_at_given(struct world *world, const struct xdb_action *action)
+{
+    const struct xd_task *sent = action->task;
+    for (size_t i = 0; i < sent->given_count; i++) {
+        for (size_t k = 0; k < sent->given[i].frame_count; k++) {
+            const struct xd_ref ref = sent->given[i].frames[k].ref;
+            const struct wworker *owner = worker_of(world, ref.owner.n);
+            if (xd_ref_is_set(ref) &&
+                (owner == NULL || !owner->known || world->held[ref.counter] == 0)) {
+                fail(world, "a payload given that is not there");
+            }
+        }
+    }
+}
+
+static void look_at_after(struct world *world,
+                          const struct wtask *task,
+                          const struct xdb_action *action)
+{
+    const struct xd_task *sent = action->task;
+    if (sent->given_count != task->after_count) {
+        fail(world, "a task without the results before it");
+        return;
+    }
+    for (unsigned i = 0; i < task->after_count; i++) {
+        const struct wtask *parent = &world->tasks[task->after[i]];
+        const struct xd_given *given = &sent->given[i];
+        if (parent->outcome != XD_OUTCOME_DONE) {
+            fail(world, "a task passed one that it comes after");
+        }
+        if (!xd_task_id_equal(&given->id, &parent->id) ||
+            !is_result_of(world, parent, given->frames, given->frame_count)) {
+            fail(world, "the result of another task");
+        }
+    }
+    look_at_given(world, action);
 }
 
 static void look_at_worker(struct world *world,
@@ -104,6 +180,7 @@ static void see_task(struct world *world, const struct xdb_action *action)
         fail(world, "an ended task was sent");
     }
     look_at_order(world, task);
+    look_at_after(world, task, action);
     look_at_worker(world, worker, task);
     task->dispatched++;
     if (!worker->blocked && !world->calm && chance(world, 2)) {
@@ -127,6 +204,47 @@ static void see_task(struct world *world, const struct xdb_action *action)
     parcel->count = 1;
 }
 
+/* An error of a task that did not run: of one before it, or of a twin that ended while it
+ * waited. */
+static bool has_cause(struct world *world,
+                      const struct wtask *task,
+                      enum xd_outcome outcome)
+{
+    for (unsigned i = 0; i < task->after_count && outcome == XD_OUTCOME_FAILED; i++) {
+        const struct wtask *parent = &world->tasks[task->after[i]];
+        if (parent->outcome != 0 && parent->outcome != XD_OUTCOME_DONE) {
+            return true;
+        }
+    }
+    for (unsigned i = 0; i < world->task_count; i++) {
+        const struct wtask *twin = &world->tasks[i];
+        if (twin != task && is_twin(task, twin) && twin->outcome == outcome &&
+            twin->ended_at > task->order) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void look_at_outcome(struct world *world,
+                            const struct wtask *task,
+                            const struct xd_result *result)
+{
+    if (result->outcome == XD_OUTCOME_DONE &&
+        !is_result_of(world, task, result->frames, result->frame_count)) {
+        fail(world, "a value of a task that never ran");
+    }
+    bool is_theirs = result->outcome == XD_OUTCOME_FAILED ||
+                     (result->outcome == XD_OUTCOME_LOST && !task->everywhere);
+    bool is_gone = result->error != NULL && xd_bytes_is(result->error,
+                                                        "the result of a task it comes "
+                                                        "after is gone with its worker");
+    if (is_theirs && task->dispatched == 0 && !is_gone &&
+        !has_cause(world, task, result->outcome)) {
+        fail(world, "an end without a cause");
+    }
+}
+
 static void see_result(struct world *world, const struct xdb_action *action)
 {
     const struct xd_result *result = action->result;
@@ -147,9 +265,13 @@ static void see_result(struct world *world, const struct xdb_action *action)
     task->ended |= bit;
     task->parts = task->everywhere ? result->parts : 0;
     task->outcomes++;
-    if (result->outcome == XD_OUTCOME_DONE && (task->begun & bit) == 0) {
+    if (result->outcome == XD_OUTCOME_DONE && (task->begun & bit) == 0 && task->key < 0) {
         fail(world, "a value of a task that never ran");
     }
+    look_at_outcome(world, task, result);
+    count_held(world, result->frames, result->frame_count, 1);
+    task->outcome = result->outcome;
+    task->ended_at = ++world->accept_order;
     if (!task->everywhere) {
         world->outcomes[result->outcome]++;
     }
@@ -245,6 +367,9 @@ void oracle_action(struct world *world, const struct xdb_action *action)
         break;
     case XDB_ACTION_DRAINED:
         world->drained = true;
+        break;
+    case XDB_ACTION_LET_GO:
+        count_held(world, action->let_go.frames, action->let_go.count, -1);
         break;
     case XDB_ACTION_SEND_EVENT:
     case XDB_ACTION_ERROR:

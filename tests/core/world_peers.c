@@ -23,6 +23,12 @@ bool chance(struct world *world, unsigned percent)
     return roll(world, 100) < percent;
 }
 
+/* There are two users. */
+uint64_t principal_of(uint64_t session)
+{
+    return session % 2;
+}
+
 /* Messages of one sender arrive in order, after a while. */
 struct parcel *post(struct world *world, enum parcel_kind kind, uint64_t session)
 {

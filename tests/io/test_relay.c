@@ -198,6 +198,49 @@ Test(relay, owner_of_a_result_nobody_is_sent_may_let_go)
     xdb_embeds_free(server.embeds);
 }
 
+static void hold(bool is_held)
+{
+    struct xd_frame frames[2] = {{.size = 3}, {.ref = {OWNER, 7}, .size = 5000000}};
+    if (is_held) {
+        cr_assert(xdb_relay_hold(&server, frames, 2) == XD_OK);
+    } else {
+        xdb_relay_let_go(&server, frames, 2);
+    }
+}
+
+/* A reader's own number: it alone is through. None: nobody reads any more. */
+Test(relay, a_held_payload_outlives_its_reader)
+{
+    struct xdb_embed *owner = add_lane(OWNER);
+    hold(true);
+    hold(true);
+    grant();
+    cr_assert(credit(READER, 0, true) == XD_OK);
+    struct xd_msg msg = hear(owner);
+    cr_assert(msg.credit.done && xd_session_is(msg.credit.reader, READER));
+    hold(false);
+    cr_assert(hear(owner).kind == 0, "another result with it is held");
+    grant();
+    hold(false);
+    cr_assert(hear(owner).kind == 0, "somebody reads it");
+    cr_assert(credit(READER, 0, true) == XD_OK);
+    msg = hear(owner);
+    cr_assert(msg.credit.done && msg.credit.reader.n == 0);
+    cr_assert(server.relay.payloads.count == 0 && server.relay.ends.count == 0);
+    drop_lane(owner);
+    xdb_embeds_free(server.embeds);
+}
+
+Test(relay, a_held_payload_goes_with_its_owner)
+{
+    hold(true);
+    grant();
+    xdb_relay_session_gone(&server, OWNER);
+    cr_assert(server.relay.payloads.count == 0 && server.relay.ends.count == 0);
+    hold(false); /* says the core later */
+    cr_assert(server.relay.payloads.count == 0);
+}
+
 static void send_piece(void)
 {
     static const uint8_t byte[1];
@@ -245,7 +288,8 @@ Test(relay, reader_that_lets_too_much_wait_loses_its_streams)
     send_piece();
     cr_assert(peer->bulk_count == 0 && xd_list_is_empty(&peer->bulk));
     cr_assert(the_grant() == NULL && server.stats.relaying == 0);
-    cr_assert(hear(owner).credit.done, "it may let go");
+    struct xd_msg last = hear(owner);
+    cr_assert(last.credit.done && last.credit.reader.n == 0, "it may let go");
     drop_lane(owner);
     drop_lane(reader);
     xdb_embeds_free(server.embeds);
