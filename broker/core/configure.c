@@ -86,13 +86,6 @@ static void set_knobs(struct xdb_core *core,
     xdb_worker_wake_pinned(core, profile);
 }
 
-static void predict_all(struct xdb_core *core, struct xdb_profile *profile)
-{
-    XD_LIST_EACH (link, &profile->all_shapes) {
-        xdb_shape_predict(core, XD_ITEM(link, struct xdb_shape, in_profile));
-    }
-}
-
 static void configure(struct xdb_core *core,
                       struct xdb_profile *profile,
                       struct xdb_client *client,
@@ -107,7 +100,7 @@ static void configure(struct xdb_core *core,
     if (profile->pool != pool) {
         xdb_profile_join_pool(core, profile, pool);
     }
-    predict_all(core, profile);
+    xdb_profile_predict(core, profile);
     set_knobs(core, profile, event);
 }
 
@@ -172,7 +165,7 @@ static const char *set_alone(struct xdb_core *core,
         return "policy: the profile is not empty";
     }
     profile->policy = policy;
-    predict_all(core, profile);
+    xdb_profile_predict(core, profile);
     set_knobs(core, profile, event);
     return NULL;
 }

@@ -194,14 +194,21 @@ static enum xd_err plan(struct xdb_core *core, const struct xdb_event *event)
     return err != XD_OK ? err : xdb_action_reserve(core, need + 1); /* one: DRAINED */
 }
 
-/* What a plan that failed had made is of no use: nothing shows of it. It touched what
- * stands behind `last`. */
+/* What a plan that failed had made is of no use: nothing shows of it. Profiles up to
+ * `last` were there before. */
 static void undo_plan(struct xdb_core *core, const struct xd_list *last)
 {
     xdb_submit_drop_planned(core);
-    for (struct xd_list *link = last->next, *next; link != &core->touched; link = next) {
-        next = link->next;
-        xdb_profile_tidy(core, XD_ITEM(link, struct xdb_profile, touched));
+    bool is_new = last == &core->touched;
+    XD_LIST_EACH_SAFE (link, &core->touched) {
+        struct xdb_profile *profile = XD_ITEM(link, struct xdb_profile, touched);
+        bool was_last = link == last;
+        if (is_new) {
+            xdb_profile_tidy(core, profile);
+        } else {
+            xdb_profile_trim(profile);
+        }
+        is_new = is_new || was_last;
     }
 }
 

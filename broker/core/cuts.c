@@ -34,19 +34,12 @@ void xdb_cuts_init(struct xdb_cuts *cuts)
     be_geometric(cuts);
 }
 
-static void predict_all(struct xdb_core *core, struct xdb_profile *profile)
-{
-    XD_LIST_EACH (link, &profile->all_shapes) {
-        xdb_shape_predict(core, XD_ITEM(link, struct xdb_shape, in_profile));
-    }
-}
-
 void xdb_cuts_set(struct xdb_core *core, struct xdb_profile *profile, bool are_learned)
 {
     if (profile->cuts.are_learned != are_learned) {
         xdb_cuts_init(&profile->cuts);
         profile->cuts.are_learned = are_learned;
-        predict_all(core, profile);
+        xdb_profile_predict(core, profile);
     }
 }
 
@@ -100,7 +93,7 @@ void xdb_cuts_learn(struct xdb_core *core, struct xdb_profile *profile, uint64_t
     if (--cuts->due == 0) {
         cuts->due = RUNS_BETWEEN;
         cut(cuts);
-        predict_all(core, profile);
+        xdb_profile_predict(core, profile);
     }
     if (cuts->total >= RUNS_HALVED) {
         halve(cuts);

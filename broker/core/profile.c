@@ -68,6 +68,13 @@ enum xd_err xdb_profile_intern(struct xdb_core *core,
     return XD_OK;
 }
 
+void xdb_profile_predict(struct xdb_core *core, struct xdb_profile *profile)
+{
+    XD_LIST_EACH (link, &profile->all_shapes) {
+        xdb_shape_predict(core, XD_ITEM(link, struct xdb_shape, in_profile));
+    }
+}
+
 void xdb_profile_touch(struct xdb_core *core, struct xdb_profile *profile)
 {
     if (xd_list_is_empty(&profile->touched)) {
@@ -125,15 +132,20 @@ static bool is_used(const struct xdb_profile *profile)
            profile->own_pool.worker_count > 0 || by_others;
 }
 
+void xdb_profile_trim(struct xdb_profile *profile)
+{
+    drop_spare_shapes(profile, XDB_SPARE_SHAPES);
+    xdb_estimate_drop_spare(profile, XDB_SPARE_ESTIMATES);
+    drop_spare_offers(profile);
+}
+
 void xdb_profile_tidy(struct xdb_core *core, struct xdb_profile *profile)
 {
     if (!is_used(profile)) {
         xdb_profile_free(core, profile);
         return;
     }
-    drop_spare_shapes(profile, XDB_SPARE_SHAPES);
-    xdb_estimate_drop_spare(profile, XDB_SPARE_ESTIMATES);
-    drop_spare_offers(profile);
+    xdb_profile_trim(profile);
 }
 
 void xdb_profile_unmake(struct xdb_core *core, struct xdb_profile *profile)

@@ -74,8 +74,14 @@ enum xd_err xdb_profile_intern(struct xdb_core *core,
 struct xdb_profile *xdb_profile_find(const struct xdb_core *core,
                                      const struct xd_bytes *name);
 
+/* Its policy or its cuts are others: sort all its shapes anew. */
+void xdb_profile_predict(struct xdb_core *core, struct xdb_profile *profile);
+
 /* Look at it at the end of the step: its barrier, and whether it is still of use. */
 void xdb_profile_touch(struct xdb_core *core, struct xdb_profile *profile);
+
+/* Free what it keeps too much of. */
+void xdb_profile_trim(struct xdb_profile *profile);
 
 /* Free it, or what it keeps too much of, when nobody uses it. */
 void xdb_profile_tidy(struct xdb_core *core, struct xdb_profile *profile);

@@ -77,6 +77,7 @@ static void turn_knobs(struct world *world)
     event.profile.only_set = event.profile.admin = true;
     event.profile.set = roll(world, 256);
     event.profile.weight = chance(world, 10) ? -1 : 0.5 + roll(world, 8);
+    event.profile.policy = (enum xdb_policy_kind)roll(world, XDB_POLICIES);
     event.profile.max_running = roll(world, 4);
     event.profile.paused = chance(world, 50);
     event.profile.max_tasks = chance(world, 50) ? 0 : 1 + roll(world, 20);
