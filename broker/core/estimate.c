@@ -194,6 +194,7 @@ static void predict_shapes(struct xdb_core *core, struct xdb_estimate *estimate)
 void xdb_estimate_learn(struct xdb_core *core, struct xdb_shape *shape, uint64_t run_ns)
 {
     struct xdb_estimate *first = shape->estimate;
+    xd_assert(first != NULL && first->above != NULL);
     double run_log = log((double)run_ns);
     for (struct xdb_estimate *at = first; at != NULL; at = at->above) {
         average(&at->run_log, &at->runs, run_log);

@@ -59,12 +59,12 @@ static struct xd_bytes *table(const struct xd_after *after, uint32_t bits)
 {
     struct xd_bytes *bytes;
     uint8_t *room;
-    if (xd_bytes_room(after->count * XD_GIVEN_BYTES, &room, &bytes) != XD_OK) {
+    if (xd_bytes_room((size_t)after->count * XD_GIVEN_BYTES, &room, &bytes) != XD_OK) {
         return NULL;
     }
     for (uint32_t i = 0; i < after->count; i++) {
         const struct xd_future *parent = after->parents[i];
-        xd_given_write(room + i * XD_GIVEN_BYTES,
+        xd_given_write(room + (size_t)i * XD_GIVEN_BYTES,
                        &parent->task.id,
                        has(bits, i) ? (uint32_t)frames_of(parent) : XD_GIVEN_BY_BROKER);
     }

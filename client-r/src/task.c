@@ -263,6 +263,7 @@ static SEXP send_call(SEXP route,
     call->min_workers = parts;
     task->kind = take_options(call, options, profile, kind, &room);
     task->future = submit(profile, call);
+    call->options = NULL;
     task->bytes = parcel->bytes;
     join(task, profile);
     rxd_parcel_free(parcel_pointer);

@@ -151,7 +151,7 @@ SEXP rxd_task_watch(SEXP pointer, SEXP number, SEXP events)
     struct rxd_task *task = rxd_task_of_pointer(pointer);
     bool lasting = Rf_asLogical(events) == TRUE;
     begin(task == NULL ? NULL : task->profile->session, lasting);
-    if (rxd_task_is_done(task)) {
+    if (task == NULL || rxd_task_is_done(task)) {
         schedule(Rf_asInteger(number));
     } else {
         add(task, Rf_asInteger(number), lasting);

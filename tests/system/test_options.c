@@ -161,6 +161,56 @@ Test(options, limit_of_a_run_begins_anew_with_each_touch)
     call_expect_end(call_with(client, NULL, "sleep", ms, &limit), XD_OUTCOME_EXPIRED);
 }
 
+/* ---- once more */
+
+static uint32_t attempt_of(const struct xd_future *future)
+{
+    return xd_future_result(future, 0)->attempt;
+}
+
+Test(options, error_is_tried_again_as_often_as_allowed)
+{
+    const struct xd_call_options twice = {.retries_failed = 2},
+                                 once = {.retries_failed = 1}, lost = {.retries_lost = 5};
+    call_expect(call_with(client, NULL, "attempt", "1", NULL), "1");
+    call_expect(call_with(client, NULL, "attempt", "3", &twice), "3");
+    call_expect_end(call_with(client, NULL, "attempt", "3", &lost), XD_OUTCOME_FAILED);
+    struct xd_future *future = call_with(client, NULL, "attempt", "3", &once);
+    sys_expect(future, XD_OUTCOME_FAILED);
+    cr_assert(attempt_of(future) == 2, "%u", attempt_of(future));
+    cr_assert(xd_future_result(future, 0)->worker.n != 0);
+    xd_future_free(future);
+}
+
+Test(options, backoff_doubles)
+{
+    const struct xd_call_options slowly = {.retries_failed = 2, .backoff_ms = 150};
+    xd_time since = sys_now();
+    call_expect(call_with(client, NULL, "attempt", "3", &slowly), "3");
+    cr_assert(elapsed_ms(since) >= 450, "after %d ms", elapsed_ms(since));
+}
+
+Test(options, lost_worker_is_tried_again)
+{
+    const struct xd_call_options again = {.retries_lost = 1},
+                                 error = {.retries_failed = 5};
+    call_expect(call_with(client, NULL, "die", "2", &again), "2");
+    call_expect_end(call_with(client, NULL, "die", "2", &error), XD_OUTCOME_LOST);
+}
+
+Test(options, poison_is_put_aside_until_it_is_kicked)
+{
+    const struct xd_call_options stubborn = {.retries_lost = 20};
+    struct xd_error why = {""};
+    struct xd_future *poison = call_with(client, NULL, "die", "4", &stubborn);
+    const char *reason = call_await_state(poison, "quarantine");
+    cr_assert(strstr(reason, "kick") != NULL, "%s", reason);
+    call_expect_end(call_with(client, NULL, "count", NULL, NULL), XD_OUTCOME_DONE);
+    cr_assert(xd_profile_kick(client, "default", &why) == XD_OK, "%s", why.text);
+    call_expect(poison, "4");
+    cr_assert(xd_profile_kick(client, "nowhere", &why) == XD_ERR_NOT_FOUND);
+}
+
 /* ---- keys */
 
 Test(options, later_task_replaces_the_earlier_one_of_its_key)
@@ -180,6 +230,21 @@ Test(options, later_task_replaces_the_earlier_one_of_its_key)
               "%s",
               xd_future_error(middle));
     xd_future_free(middle);
+}
+
+Test(options, twins_of_a_key_run_once)
+{
+    const struct xd_call_options key = {.dedupe = "2024-01"},
+                                 other = {.dedupe = "2024-02"};
+    struct xd_future *block = call_block(client, NULL, 200);
+    struct xd_future *first = call_with(client, NULL, "count", NULL, &key);
+    struct xd_future *twin = call_with(client, NULL, "count", NULL, &key);
+    call_expect_end(block, XD_OUTCOME_DONE);
+    call_expect(first, "1");
+    call_expect(twin, "1");
+    call_expect(call_with(client, NULL, "count", NULL, &key), "1");
+    call_expect(call_with(client, NULL, "count", NULL, &other), "2");
+    call_expect(call_with(client, NULL, "count", NULL, NULL), "3");
 }
 
 /* ---- what is wrong */
