@@ -193,6 +193,22 @@ static void answer_drain(struct xdb_server *server,
     }
 }
 
+bool xdb_admin_value(const struct xd_bytes *argument,
+                     const char *name,
+                     struct xd_bytes **value)
+{
+    size_t size = strlen(name);
+    if (argument->size <= size || memcmp(argument->data, name, size) != 0 ||
+        argument->data[size] != '=') {
+        return false;
+    }
+    if (xd_bytes_copy(argument->data + size + 1, argument->size - size - 1, value) !=
+        XD_OK) {
+        *value = NULL;
+    }
+    return true;
+}
+
 bool xdb_admin_number(const struct xd_bytes *text, uint64_t most, uint64_t *out)
 {
     uint64_t value = 0;

@@ -80,6 +80,22 @@ static bool set_paused(struct xdb_event *event, const struct xd_bytes *value)
     return event->profile.paused || xd_bytes_is(value, "0");
 }
 
+static bool set_tasks(struct xdb_event *event, const struct xd_bytes *value)
+{
+    return xdb_admin_number(value, UINT64_MAX, &event->profile.max_tasks);
+}
+
+static bool set_bytes(struct xdb_event *event, const struct xd_bytes *value)
+{
+    return xdb_admin_number(value, UINT64_MAX, &event->profile.max_bytes);
+}
+
+static bool set_cuts(struct xdb_event *event, const struct xd_bytes *value)
+{
+    event->profile.learned_cuts = xd_bytes_is(value, "1");
+    return event->profile.learned_cuts || xd_bytes_is(value, "0");
+}
+
 /* `value` is the caller's own, for as long as the event is. */
 static bool set_pool(struct xdb_event *event, struct xd_bytes *value)
 {
@@ -96,25 +112,10 @@ static const struct setting {
     {"weight", "a number from 0.001 to 1000000", XDB_SET_WEIGHT, set_weight},
     {"max_running", "a number, 0: no limit", XDB_SET_RUNNING, set_running},
     {"paused", "0 or 1", XDB_SET_PAUSED, set_paused},
+    {"max_tasks", "a number, 0: no limit of its own", XDB_SET_TASKS, set_tasks},
+    {"max_bytes", "a number, 0: no limit of its own", XDB_SET_BYTES, set_bytes},
+    {"learned_cuts", "0 or 1", XDB_SET_CUTS, set_cuts},
 };
-
-/* What is behind NAME= of an argument; NULL: it is another one. A failure to allocate
- * looks like an empty value, which none may have. */
-static bool value_of(const struct xd_bytes *argument,
-                     const char *name,
-                     struct xd_bytes **value)
-{
-    size_t size = strlen(name);
-    if (argument->size <= size || memcmp(argument->data, name, size) != 0 ||
-        argument->data[size] != '=') {
-        return false;
-    }
-    if (xd_bytes_copy(argument->data + size + 1, argument->size - size - 1, value) !=
-        XD_OK) {
-        *value = NULL;
-    }
-    return true;
-}
 
 /* NULL: done; else what is wrong. */
 static const char *take_setting(struct xdb_event *event,
@@ -124,7 +125,7 @@ static const char *take_setting(struct xdb_event *event,
 {
     struct xd_bytes *value;
     for (size_t i = 0; i < sizeof SETTINGS / sizeof SETTINGS[0]; i++) {
-        if (!value_of(argument, SETTINGS[i].name, &value)) {
+        if (!xdb_admin_value(argument, SETTINGS[i].name, &value)) {
             continue;
         }
         bool is_good = value != NULL && SETTINGS[i].set(event, value);
@@ -133,12 +134,13 @@ static const char *take_setting(struct xdb_event *event,
         (void)snprintf(words, 128, "%s: %s", SETTINGS[i].name, SETTINGS[i].want);
         return is_good ? NULL : words;
     }
-    if (*pool == NULL && value_of(argument, "pool", pool)) {
+    if (*pool == NULL && xdb_admin_value(argument, "pool", pool)) {
         event->profile.set |= XDB_SET_POOL;
         return *pool != NULL && set_pool(event, *pool) ? NULL
                                                        : "pool: the name of a profile";
     }
-    return "settings are policy, weight, max_running, paused and pool";
+    return "settings are policy, weight, max_running, paused, max_tasks, max_bytes, "
+           "learned_cuts and pool";
 }
 
 /* ---- verbs */

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "io/admin_verbs.h"
+#include "wire/class.h"
 
 static int hex_digit(unsigned char c)
 {
@@ -29,17 +30,71 @@ static bool parse_id(const struct xd_bytes *hex, struct xd_task_id *id)
     return true;
 }
 
+/* Which tasks an argument means that is no id. `value`: of the caller's, for as long as
+ * the event is. */
+static bool parse_selection(const struct xd_bytes *argument,
+                            struct xd_bytes **value,
+                            struct xdb_event *event)
+{
+    if (xdb_admin_value(argument, "profile", value)) {
+        event->cancel_many.by = XDB_CANCEL_PROFILE;
+        event->cancel_many.profile = *value;
+        return *value != NULL && xd_name_is_valid((*value)->data, (*value)->size);
+    }
+    if (xdb_admin_value(argument, "key", value)) {
+        event->cancel_many.by = XDB_CANCEL_KEY;
+        event->cancel_many.key = *value;
+        return *value != NULL && (*value)->size > 0;
+    }
+    event->cancel_many.by = XDB_CANCEL_SESSION;
+    return xdb_admin_value(argument, "session", value) && *value != NULL &&
+           xdb_admin_number(*value, UINT64_MAX, &event->cancel_many.target.n);
+}
+
+static void cancel_many(struct xdb_server *server,
+                        struct xdb_conn *conn,
+                        const struct xd_msg *msg,
+                        struct xdb_event *event)
+{
+    uint64_t cancelled = 0;
+    char text[32];
+    do {
+        enum xd_err err = xdb_server_step(server, event);
+        if (err != XD_OK) {
+            xdb_admin_say(server, conn, msg, err, "the broker is out of memory");
+            return;
+        }
+        cancelled += event->cancel_many.cancelled;
+    } while (event->cancel_many.goes_on);
+    (void)snprintf(text, sizeof text, "%" PRIu64, cancelled);
+    xdb_admin_say(server, conn, msg, XD_OK, text);
+}
+
 void xdb_admin_cancel(struct xdb_server *server,
                       struct xdb_conn *conn,
                       const struct xd_msg *msg)
 {
     struct xd_task_id id;
-    if (msg->admin.arg_count != 1 || !parse_id(msg->admin.args[0], &id)) {
+    struct xd_bytes *value = NULL;
+    struct xdb_event many = {.kind = XDB_EVENT_CANCEL_MANY,
+                             .now = server->now,
+                             .session = conn->peer->session};
+    many.cancel_many.any_session = true;
+    many.cancel_many.principal = xdb_principal_number(conn->peer->right->principal);
+    bool is_one = msg->admin.arg_count == 1;
+    if (is_one && parse_selection(msg->admin.args[0], &value, &many)) {
+        cancel_many(server, conn, msg, &many);
+        xd_bytes_unref(value);
+        return;
+    }
+    xd_bytes_unref(value);
+    if (!is_one || !parse_id(msg->admin.args[0], &id)) {
         xdb_admin_say(server,
                       conn,
                       msg,
                       XD_ERR_INVALID,
-                      "cancel: one task id of 32 hex digits");
+                      "cancel: one task id of 32 hex digits, or profile=NAME, "
+                      "session=NUMBER or key=KEY");
         return;
     }
     struct xdb_event event = {.kind = XDB_EVENT_CANCEL,

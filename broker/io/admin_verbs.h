@@ -25,6 +25,12 @@ bool xdb_admin_names_profile(struct xdb_server *server,
                              struct xdb_conn *conn,
                              const struct xd_msg *msg);
 
+/* What is behind NAME= of an argument, one reference; false: it is another one. A failure
+ * to allocate looks like an empty value (NULL), which none may have. */
+bool xdb_admin_value(const struct xd_bytes *argument,
+                     const char *name,
+                     struct xd_bytes **value);
+
 /* A decimal number up to `most` and nothing else. */
 bool xdb_admin_number(const struct xd_bytes *text, uint64_t most, uint64_t *out);
 

@@ -316,6 +316,18 @@ static void use_over(struct xdb_server *server, struct xdb_grant *grant)
     }
 }
 
+/* A reader that may read it once more begins anew: its owner forgets how far it came. */
+static void reading_over(struct xdb_server *server, struct xdb_grant *grant)
+{
+    if (grant->uses > 1) {
+        grant->stale = grant->credit - grant->waiting;
+        grant->credit = grant->waiting = 0;
+        note_read(server, grant, grant->unread);
+        send_credit(server, grant, 0, true);
+    }
+    use_over(server, grant);
+}
+
 enum xd_err xdb_relay_hold(struct xdb_server *server,
                            const struct xd_frame *frames,
                            size_t count)
@@ -437,7 +449,7 @@ enum xd_err xdb_relay_credit(struct xdb_server *server,
         return is_there ? XD_ERR_FORBIDDEN : XD_OK;
     }
     if (credit->done) {
-        use_over(server, grant);
+        reading_over(server, grant);
         return XD_OK;
     }
     if (credit->chunks > XD_CHUNK_WINDOW ||
@@ -461,6 +473,11 @@ enum xd_err xdb_relay_chunk(struct xdb_server *server,
     if (grant == NULL) {
         return XD_OK; /* the reader gave up while this was on its way */
     }
+    if (grant->stale > 0 && (grant->credit == 0 || chunk->offset != 0)) {
+        grant->stale--;
+        return XD_OK;
+    }
+    grant->stale = 0;
     if (grant->credit == 0) {
         return XD_ERR_FORBIDDEN;
     }

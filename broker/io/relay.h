@@ -42,6 +42,7 @@ struct xdb_grant {
                          open, or memory was short */
     uint32_t unread;  /* chunks passed on that no credit has answered: at most so many
                          are still on their way */
+    uint32_t stale;   /* chunks that may still come of a reading that is over */
     unsigned uses;    /* how often it was granted */
 };
 

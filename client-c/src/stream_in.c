@@ -191,6 +191,10 @@ void xd_reads_chunk(struct xd_reads *reads, const struct xd_chunk *chunk)
         pull_fail(reads, read, chunk->code);
         return;
     }
+    if (chunk->offset < read->received) {
+        read->granted -= read->granted > 0; /* of a reading before this one */
+        return;
+    }
     if (chunk->offset != read->received || chunk->bytes->size == 0 ||
         chunk->bytes->size > read->size - read->received) {
         pull_fail(reads, read, XD_ERR_PROTOCOL);

@@ -193,6 +193,20 @@ Test(stream, chunk_at_the_wrong_place_fails)
     assert_fails(1, 10, XD_OK, XD_ERR_PROTOCOL);
 }
 
+Test(stream, chunk_of_a_reading_before_is_dropped)
+{
+    struct xd_frame frame = frame_of(1, 100);
+    struct xd_pull *one = hit(&frame, 0, 10, XD_OK);
+    struct xd_chunk again = {.ref = frame.ref, .offset = 0, .bytes = pattern(10)};
+    xd_reads_chunk(&reads, &again);
+    cr_assert_not(one->is_over);
+    again.offset = 10;
+    xd_reads_chunk(&reads, &again);
+    cr_assert_not(one->is_over);
+    xd_bytes_unref(again.bytes);
+    xd_pull_drop(&reads, one);
+}
+
 Test(stream, chunk_past_the_end_fails)
 {
     assert_fails(0, 101, XD_OK, XD_ERR_PROTOCOL);

@@ -172,6 +172,37 @@ Test(relay, only_who_was_sent_the_reference_may_pull)
     xdb_embeds_free(server.embeds);
 }
 
+/* Two tasks of one worker come after the same one. */
+Test(relay, a_payload_read_again_begins_anew)
+{
+    struct xdb_embed *owner = add_lane(OWNER), *reader = add_lane(READER);
+    struct xd_chunk late = {.ref = {OWNER, 7},
+                            .reader = READER,
+                            .offset = 9,
+                            .code = XD_ERR_GONE};
+    struct xd_chunk first = late;
+    first.offset = 0;
+    grant();
+    grant();
+    cr_assert(credit(READER, 2, false) == XD_OK);
+    cr_assert(hear(owner).credit.chunks == 2);
+    cr_assert(credit(READER, 0, true) == XD_OK);
+    struct xd_msg msg = hear(owner);
+    cr_assert(msg.credit.done && xd_session_is(msg.credit.reader, READER));
+    cr_assert(xdb_relay_chunk(&server, OWNER, &late) == XD_OK);
+    cr_assert(hear(reader).kind == 0, "a chunk of the reading before is passed on");
+    cr_assert(credit(READER, 1, false) == XD_OK);
+    cr_assert(hear(owner).credit.chunks == 1);
+    cr_assert(xdb_relay_chunk(&server, OWNER, &late) == XD_OK);
+    cr_assert(hear(reader).kind == 0, "a chunk of the reading before is passed on");
+    cr_assert(xdb_relay_chunk(&server, OWNER, &first) == XD_OK);
+    cr_assert(hear(reader).kind == XD_KIND_CHUNK);
+    cr_assert(xdb_relay_chunk(&server, OWNER, &first) == XD_ERR_FORBIDDEN);
+    drop_lane(owner);
+    drop_lane(reader);
+    xdb_embeds_free(server.embeds);
+}
+
 static void settle(void)
 {
     struct xdb_relay_refs refs;

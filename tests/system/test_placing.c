@@ -167,6 +167,30 @@ Test(placing, results_that_the_broker_has_forgotten_come_with_the_task)
     xd_future_free(two);
 }
 
+Test(placing, large_results_are_handed_over)
+{
+    sys_workers(&sys, 2, NULL);
+    struct xd_future *big = call_with(client, NULL, "big", "5000000", NULL);
+    struct xd_future *medium = call_with(client, NULL, "big", "700000", NULL);
+    struct xd_future *medium_too = call_with(client, NULL, "big", "700001", NULL);
+    struct xd_future *ahead = after_two(big, medium);
+    struct xd_future *all[] = {big, medium, medium_too, ahead};
+    const struct xd_call_options options = {.after = all, .after_count = 4};
+    struct xd_future *child = call_with(client, NULL, "given", NULL, &options);
+    for (size_t i = 0; i < 3; i++) {
+        sys_expect(all[i], XD_OUTCOME_DONE);
+    }
+    call_expect(ahead, "own[5000000 bytes][700000 bytes]");
+    call_expect(child,
+                "[5000000 bytes][700000 bytes][700001 bytes]"
+                "[own[5000000 bytes][700000 bytes]]");
+    call_expect(after_two(medium_too, big), "own[700001 bytes][5000000 bytes]");
+    for (size_t i = 0; i < 3; i++) {
+        xd_future_free(all[i]);
+    }
+    sys_await_counter(client, "relaying", 0);
+}
+
 Test(placing, what_comes_after_a_failure_fails)
 {
     sys_workers(&sys, 1, NULL);

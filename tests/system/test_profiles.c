@@ -70,6 +70,80 @@ Test(profiles, limit_of_running_tasks_holds)
     cr_assert(sys_now() - since >= 400 * XD_MS);
 }
 
+Test(profiles, what_is_over_a_quota_waits_in_its_client)
+{
+    struct xd_future *futures[20];
+    make("default",
+         (struct xd_profile_settings){.set = XD_SET_MAX_TASKS, .max_tasks = 5});
+    for (int i = 0; i < 20; i++) {
+        futures[i] = call_with(client, NULL, "count", NULL, NULL);
+    }
+    (void)call_await_state(futures[0], "queued");
+    sys_sleep_ms(100);
+    uint64_t queued = sys_counter(client, "queued");
+    cr_assert(queued <= 5, "%llu are queued", (unsigned long long)queued);
+    sys_workers(&sys, 1, NULL);
+    for (int i = 0; i < 20; i++) {
+        call_expect_end(futures[i], XD_OUTCOME_DONE);
+    }
+    set("default",
+        (struct xd_profile_settings){.set = XD_SET_MAX_BYTES | XD_SET_LEARNED_CUTS,
+                                     .max_bytes = 1 << 20,
+                                     .learned_cuts = true});
+}
+
+static uint64_t cancel(const char *which)
+{
+    struct xd_bytes *answer;
+    struct xd_error why = {""};
+    enum xd_err err = xd_admin(client, "cancel", &which, 1, 10000, &answer, &why);
+    cr_assert(err == XD_OK, "%s", why.text);
+    uint64_t count = strtoull((const char *)answer->data, NULL, 10);
+    xd_bytes_unref(answer);
+    return count;
+}
+
+Test(profiles, many_tasks_are_cancelled_at_once)
+{
+    enum { EACH = 3, MANY = 5000 };
+    const struct xd_call_options key = {.dedupe = "k"};
+    struct xd_future *futures[EACH], *far[EACH], **many = calloc(MANY, sizeof *many);
+    char session[40];
+    struct xd_bytes *answer;
+    const char *wrong = "key=";
+    cr_assert(many != NULL);
+    for (int i = 0; i < EACH; i++) {
+        futures[i] = call_with(client, NULL, "count", NULL, i == 0 ? &key : NULL);
+        far[i] = call_with(client, "far", "count", NULL, NULL);
+    }
+    (void)call_await_state(far[EACH - 1], "queued");
+    cr_assert(cancel("key=k") == 1);
+    call_expect_end(futures[0], XD_OUTCOME_CANCELLED);
+    cr_assert(cancel("profile=far") == EACH);
+    for (int i = 0; i < EACH; i++) {
+        call_expect_end(far[i], XD_OUTCOME_CANCELLED);
+    }
+    for (int i = 0; i < MANY; i++) {
+        many[i] = call_with(client, NULL, "count", NULL, NULL);
+    }
+    (void)call_await_state(many[MANY - 1], "queued");
+    (void)snprintf(session,
+                   sizeof session,
+                   "session=%llu",
+                   (unsigned long long)xd_client_session(client).n);
+    cr_assert(cancel(session) == MANY + EACH - 1);
+    for (int i = 0; i < MANY; i++) {
+        call_expect_end(many[i], XD_OUTCOME_CANCELLED);
+    }
+    for (int i = 1; i < EACH; i++) {
+        call_expect_end(futures[i], XD_OUTCOME_CANCELLED);
+    }
+    cr_assert(cancel(session) == 0);
+    cr_assert(xd_admin(client, "cancel", &wrong, 1, 10000, &answer, NULL) ==
+              XD_ERR_INVALID);
+    free(many);
+}
+
 /* Two profiles on the workers of a third, of weights 1 and 4: what they get of them. */
 Test(profiles, weights_share_workers)
 {
