@@ -267,6 +267,15 @@ class Verbs(unittest.TestCase):
         again = self.run_it("cancel", task)
         self.assertEqual(again.returncode, 4, again.stdout + again.stderr)
 
+    def test_cancel_ends_all_tasks_of_a_profile(self):
+        child, _ = self.running()
+        done = self.run_it("cancel", "profile=default")
+        self.assertEqual((done.returncode, done.stdout), (0, "cancelled 1 tasks\n"), done.stderr)
+        self.assertEqual(child.wait(DEADLINE_S), 1)
+        self.assertIn("the task ended as cancelled", child.stderr.read())
+        again = self.run_it("cancel", "--json", "profile=default")
+        self.assertEqual(json.loads(again.stdout), {"which": "profile=default", "cancelled": 0})
+
     def test_interrupt_cancels_the_task(self):
         child, _ = self.running()
         child.send_signal(signal.SIGINT)
