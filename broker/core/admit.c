@@ -22,8 +22,7 @@ enum xdb_scope xdb_admit_test(const struct xdb_core *core,
     uint64_t tasks = profile->max_tasks > 0 ? profile->max_tasks : config->profile_tasks;
     uint64_t max_bytes =
         profile->max_bytes > 0 ? profile->max_bytes : config->profile_bytes;
-    if ((is_over(profile->tasks, 1, tasks) || is_over(profile->bytes, cost, max_bytes)) &&
-        !xdb_fault(37)) {
+    if (is_over(profile->tasks, 1, tasks) || is_over(profile->bytes, cost, max_bytes)) {
         return XDB_SCOPE_PROFILE;
     }
     if (is_over(core->account_tasks, 1, config->broker_tasks) ||

@@ -201,7 +201,7 @@ void xdb_bond_enter(struct xdb_core *core, struct xdb_task *task)
 static bool is_shared(enum xd_outcome outcome)
 {
     return outcome == XD_OUTCOME_DONE || outcome == XD_OUTCOME_FAILED ||
-           outcome == XD_OUTCOME_LOST || xdb_fault(34);
+           outcome == XD_OUTCOME_LOST;
 }
 
 static void tell_one(struct xdb_core *core,

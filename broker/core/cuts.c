@@ -85,7 +85,7 @@ static void halve(struct xdb_cuts *cuts)
 void xdb_cuts_learn(struct xdb_core *core, struct xdb_profile *profile, uint64_t run_us)
 {
     struct xdb_cuts *cuts = &profile->cuts;
-    if (!cuts->are_learned || xdb_fault(38)) {
+    if (!cuts->are_learned) {
         return;
     }
     cuts->seen[bucket_of(run_us)]++;

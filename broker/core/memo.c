@@ -95,18 +95,13 @@ void xdb_memo_make_room(struct xdb_core *core, uint64_t bytes)
     }
 }
 
-static bool any_ref(const struct xdb_task *task)
-{
-    return task->by_ref && !xdb_fault(31);
-}
-
 /* Without memory for it, it is not kept: the next one with the key runs. */
 static bool keep(struct xdb_core *core, struct xdb_memo *memo, struct xdb_task *task)
 {
     const struct xdb_core_config *config = &core->config;
     uint64_t bytes =
         xd_frames_bytes(xdb_task_frames(task), task->frame_count) + XDB_RECORD_BYTES;
-    if (any_ref(task) || core->silent || bytes > config->memo_bytes ||
+    if (task->by_ref || core->silent || bytes > config->memo_bytes ||
         config->memo_count == 0 ||
         xd_frames_share(xdb_task_frames(task), task->frame_count, &memo->frames) !=
             XD_OK) {

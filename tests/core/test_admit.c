@@ -110,3 +110,35 @@ Test(admit, what_the_edge_holds_counts_for_the_broker)
     cr_assert(xdt_line(desk, XDB_ACTION_BUSY, 2) == NULL);
     xdt_desk_free(desk);
 }
+
+static void set_quota(struct xdt_desk *desk, uint64_t tasks, uint64_t bytes)
+{
+    struct xdb_event event = {.kind = XDB_EVENT_PROFILE, .session = {1}};
+    cr_assert_eq(xd_bytes_text("p", &event.profile.name), XD_OK);
+    event.profile.set = XDB_SET_TASKS | XDB_SET_BYTES;
+    event.profile.only_set = event.profile.admin = true;
+    event.profile.max_tasks = tasks;
+    event.profile.max_bytes = bytes;
+    xdt_step(desk, &event);
+    xd_bytes_unref(event.profile.name);
+}
+
+Test(admit, a_profile_has_quotas_of_its_own)
+{
+    struct xdt_desk *desk = xdt_desk_new(NULL);
+    xdt_client(desk, 1);
+    xdt_submit(desk, 1, 1);
+    set_quota(desk, 2, 0);
+    xdt_submit_many(desk, 1, 2, 2);
+    cr_assert_eq(xdt_line(desk, XDB_ACTION_BUSY, 3)->scope, 2);
+    cr_assert_eq(xdt_count(desk, XDB_ACTION_BUSY), 1);
+    set_quota(desk, 0, 3000);
+    xdt_submit_how(desk, 1, 4, (struct xdt_task_how){.size = 4000});
+    cr_assert_eq(xdt_line(desk, XDB_ACTION_BUSY, 4)->scope, 2);
+    xdt_submit_how(desk, 1, 5, (struct xdt_task_how){.profile = "q", .size = 4000});
+    cr_assert(xdt_line(desk, XDB_ACTION_BUSY, 5) == NULL, "another profile's quota");
+    set_quota(desk, 0, 0);
+    xdt_submit_how(desk, 1, 6, (struct xdt_task_how){.size = 4000});
+    cr_assert(xdt_line(desk, XDB_ACTION_BUSY, 6) == NULL);
+    xdt_desk_free(desk);
+}

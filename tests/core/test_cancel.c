@@ -152,3 +152,63 @@ Test(cancel, an_outcome_acknowledged_before_the_worker_is_through_keeps_the_slot
     cr_assert_eq(xdt_count(desk, XDB_ACTION_SEND_RESULT), 1);
     xdt_desk_free(desk);
 }
+
+/* By an administrator of all sessions' principal, unless it is only session 1's own. */
+static size_t cancel_many(struct xdt_desk *desk,
+                          enum xdb_cancel_by by,
+                          const char *value,
+                          bool own,
+                          bool *goes_on)
+{
+    struct xd_bytes *text = NULL;
+    struct xdb_event event = {.kind = XDB_EVENT_CANCEL_MANY, .session = {1}};
+    cr_assert_eq(xd_bytes_text(value, &text), XD_OK);
+    event.cancel_many.by = by;
+    event.cancel_many.profile = by == XDB_CANCEL_PROFILE ? text : NULL;
+    event.cancel_many.key = by == XDB_CANCEL_KEY ? text : NULL;
+    event.cancel_many.any_session = !own;
+    event.cancel_many.target = (struct xd_session_id){2};
+    xdt_step(desk, &event);
+    xd_bytes_unref(text);
+    *goes_on = event.cancel_many.goes_on;
+    return event.cancel_many.cancelled;
+}
+
+Test(cancel, many_by_key_profile_or_session)
+{
+    struct xdt_desk *desk = xdt_desk_new(NULL);
+    bool goes_on;
+    xdt_client(desk, 1);
+    xdt_client(desk, 2);
+    xdt_submit_how(desk, 1, 1, (struct xdt_task_how){.replaces = "slider"});
+    xdt_submit_how(desk, 1, 2, (struct xdt_task_how){.dedupe = "slider"});
+    xdt_submit_how(desk, 1, 3, (struct xdt_task_how){.profile = "q"});
+    xdt_submit_how(desk, 2, 4, (struct xdt_task_how){.profile = "q"});
+    xdt_submit(desk, 2, 5);
+    xdt_submit(desk, 1, 6);
+    cr_assert_eq(cancel_many(desk, XDB_CANCEL_KEY, "slide", false, &goes_on), 0);
+    cr_assert_eq(cancel_many(desk, XDB_CANCEL_KEY, "slider", false, &goes_on), 2);
+    cr_assert_eq(cancel_many(desk, XDB_CANCEL_PROFILE, "q", true, &goes_on), 1);
+    cr_assert_eq(xdt_outcome(desk, 3), XD_OUTCOME_CANCELLED);
+    cr_assert_eq(xdt_outcome(desk, 4), 0, "another session's");
+    cr_assert_eq(cancel_many(desk, XDB_CANCEL_SESSION, "", false, &goes_on), 2);
+    cr_assert_eq(xdt_outcome(desk, 5), XD_OUTCOME_CANCELLED);
+    cr_assert_eq(xdt_outcome(desk, 6), 0, "it was of session 1");
+    cr_assert_not(goes_on);
+    xdt_desk_free(desk);
+}
+
+Test(cancel, many_takes_several_steps)
+{
+    struct xdt_desk *desk = xdt_desk_new(NULL);
+    bool goes_on;
+    xdt_client(desk, 1);
+    xdt_submit_many(desk, 1, 1, 5000);
+    xdt_clear(desk);
+    size_t first = cancel_many(desk, XDB_CANCEL_PROFILE, "p", true, &goes_on);
+    cr_assert(goes_on && first < 5000);
+    cr_assert_eq(first + cancel_many(desk, XDB_CANCEL_PROFILE, "p", true, &goes_on),
+                 5000);
+    cr_assert_not(goes_on);
+    xdt_desk_free(desk);
+}

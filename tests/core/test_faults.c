@@ -102,6 +102,11 @@ ParameterizedTestParameters(faults, each_planted_fault_is_found)
         {27, "a correction goes below a profile's floor"},
         {28, "a tier out of its turn pays only what was predicted"},
         {29, "a task goes to a worker without what it needs"},
+        {30, "an error of a task with a key is kept"},
+        {32, "a task does not wait for those before it"},
+        {33, "a twin waits for nobody"},
+        {35, "a task runs after one that failed"},
+        {36, "a result that others need goes with its acknowledgement"},
     };
     return cr_make_param_array(struct fault, list, sizeof list / sizeof list[0]);
 }
