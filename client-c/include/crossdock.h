@@ -371,8 +371,9 @@ enum xd_err xd_profile_make(struct xd_client *client,
 
 /* Change settings of a profile that exists: one that this session made or nobody did, or,
  * for an administrator, any. Waits for the answer. Errors: XD_ERR_NOT_FOUND (no such
- * profile), XD_ERR_FORBIDDEN (another's), XD_ERR_EXISTS (policy or pool of one that is
- * not empty), XD_ERR_INVALID (`error` names the field), XD_ERR_GONE. */
+ * profile), XD_ERR_FORBIDDEN (another's), XD_ERR_EXISTS (policy of one that is not
+ * empty), XD_ERR_INVALID (`error` names the field; a pool is for xd_profile_make()),
+ * XD_ERR_GONE. */
 enum xd_err xd_profile_set(struct xd_client *client,
                            const char *name,
                            const struct xd_profile_settings *settings,
