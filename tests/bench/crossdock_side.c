@@ -173,7 +173,7 @@ static struct xd_bytes *task_bytes(uint64_t seq,
 struct shape {
     uint32_t sleep_us;
     size_t up, down;
-    const char *profile;
+    const char *profile, *task_class;
 };
 
 static void submit(struct xd_client *client,
@@ -184,6 +184,7 @@ static void submit(struct xd_client *client,
 {
     struct xd_payload payloads[BATCH];
     struct xd_call calls[BATCH];
+    const struct xd_call_options options = {.task_class = shape.task_class};
     struct xd_error error = {.text = ""};
     enum xd_err err;
 
@@ -193,7 +194,8 @@ static void submit(struct xd_client *client,
         calls[i] = (struct xd_call){.profile = shape.profile,
                                     .callee = HANDLER,
                                     .payloads = &payloads[i],
-                                    .payload_count = 1};
+                                    .payload_count = 1,
+                                    .options = shape.task_class ? &options : NULL};
     }
     while ((err = xd_submit_many(client, calls, count, out, &error)) == XD_ERR_BUSY) {
         sleep_ns(1000000);
@@ -300,6 +302,9 @@ static void open_loop(struct xd_client *client, const struct arrival *a, size_t 
     while (got < n) {
         while (sent < n && now_ns() >= t0 + (int64_t)(a[sent].at_us * 1000)) {
             struct shape shape = {(uint32_t)a[sent].dur_us, TINY_UP, TINY_DOWN};
+            char task_class[32];
+            snprintf(task_class, sizeof task_class, "sleep-%u", shape.sleep_us);
+            shape.task_class = task_class;
             submit(client, sent, 1, shape, &future);
             sent++;
         }
