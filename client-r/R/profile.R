@@ -14,7 +14,8 @@
 #'
 #' Profiles share daemons when one names another as its `pool`, here or in [daemons()]: by
 #' `weight`, so that one of weight 2 gets twice the time of one of weight 1 while both have work,
-#' whatever their tasks' lengths. An example is a profile for each of many users of the same daemons.
+#' whatever their tasks' lengths. An example is a profile for each of many users of the same
+#' daemons.
 #'
 #' With a broker of its own (`daemons(broker = )`) the settings are those of the first session that
 #' made the profile; others may not change them.
