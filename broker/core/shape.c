@@ -34,7 +34,7 @@ static uint8_t hint_of(uint64_t us)
         us >>= 1;
         exponent++;
     }
-    return (uint8_t)(exponent << 3 | us);
+    return (uint8_t)((unsigned)exponent << 3 | (unsigned)us);
 }
 
 static uint64_t hint_us(uint8_t hint)
