@@ -262,8 +262,8 @@ static void sum_up(const struct sim *sim, struct xdt_sim_result *out)
     out->slowdown /= (double)sim->how->tasks;
     out->short_p99 = percentile(sim, 0, 1, 0.99, waits);
     out->medium_p99 = percentile(sim, 1, 60, 0.99, waits);
-    out->long_p99 = percentile(sim, 60, INFINITY, 0.99, waits);
-    out->long_max = percentile(sim, 60, INFINITY, 1, waits);
+    out->long_p99 = percentile(sim, 60, HUGE_VAL, 0.99, waits);
+    out->long_max = percentile(sim, 60, HUGE_VAL, 1, waits);
     free(waits);
 }
 
