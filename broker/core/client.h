@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/list.h"
 #include "base/map.h"
+#include "core/pace.h"
 #include "core/session.h"
 
 struct xdb_core;
@@ -25,6 +26,7 @@ struct xdb_client {
     uint64_t principal;
     uint64_t open_count;            /* tasks, a barrier counts as one */
     uint64_t tasks, bytes;          /* accounted */
+    struct xdb_pace pace;           /* of tasks that left it */
     uint64_t accepted, told;        /* cumulative; told: what it knows */
     uint64_t results, acknowledged; /* cumulative */
     uint64_t by_ref;                /* records whose results refer to payloads */

@@ -33,7 +33,7 @@ struct xdb_core_config {
     double tier_share; /* of the workers' time, that each priority class gets at least */
     uint64_t client_tasks, client_bytes, profile_tasks, profile_bytes, broker_tasks,
         broker_bytes;
-    uint32_t retry_after_ms; /* what BUSY says */
+    uint32_t retry_after_ms; /* what BUSY says while no task has ended yet */
     uint64_t seed;           /* of the hash tables */
 };
 

@@ -16,6 +16,7 @@
 #include "core/extra.h"
 #include "core/fault.h"
 #include "core/memo.h"
+#include "core/pace.h"
 #include "core/policy.h"
 #include "core/pool.h"
 #include "core/profile.h"
@@ -42,6 +43,9 @@
     X(homeless, "no worker here has what the task needs")                                \
     X(draining, "the broker is draining")                                                \
     X(given_gone, "the result of a task it comes after is gone with its worker")         \
+    X(over_client, "the task is larger than all bytes that a client may have here")      \
+    X(over_profile, "the task is larger than all bytes that its profile may have")       \
+    X(over_broker, "the task is larger than all bytes that the broker may have")         \
     X(foreign, "the result names a payload that is not the worker's")
 
 struct xdb_texts {
@@ -79,6 +83,7 @@ struct xdb_core {
     struct xdb_worker *spare_worker;
     uint64_t seq;
     uint64_t account_tasks, account_bytes;
+    struct xdb_pace pace;             /* of tasks that left it */
     uint64_t outside_bytes;           /* held by the edge */
     uint64_t states[XDB_TASK_STATES]; /* records in each */
     struct xdb_stats counters;        /* the gauges in it are filled in by stats.c */
@@ -123,6 +128,20 @@ enum xdb_scope xdb_admit_test(const struct xdb_core *core,
                               const struct xdb_client *client,
                               const struct xdb_profile *profile,
                               uint64_t bytes);
+/* Why a task can never be taken, whoever waits: it is larger than a budget of bytes.
+ * NULL: it can. */
+struct xd_bytes *xdb_admit_never(const struct xdb_core *core,
+                                 const struct xdb_client *client,
+                                 const struct xdb_profile *profile,
+                                 uint64_t bytes);
+/* After which time it is worth trying again, for one of `count` tasks that came
+ * together. */
+uint32_t xdb_admit_retry_ms(const struct xdb_core *core,
+                            const struct xdb_client *client,
+                            const struct xdb_profile *profile,
+                            enum xdb_scope scope,
+                            uint64_t bytes,
+                            size_t count);
 void xdb_admit_charge(struct xdb_core *core, struct xdb_task *task, uint64_t bytes);
 void xdb_admit_to_result(struct xdb_core *core, struct xdb_task *task, uint64_t bytes);
 void xdb_admit_release(struct xdb_core *core, struct xdb_task *task);

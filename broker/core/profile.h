@@ -14,6 +14,7 @@
 #include "base/map.h"
 #include "core/cuts.h"
 #include "core/fault.h"
+#include "core/pace.h"
 #include "core/pool.h"
 #include "core/shape.h"
 #include "core/share.h"
@@ -60,6 +61,7 @@ struct xdb_profile {
     uint64_t bound_queued;   /* early bound ones not sent yet */
     uint64_t records;        /* that stand in one of its shapes */
     uint64_t tasks, bytes;   /* accounted: without outcome */
+    struct xdb_pace pace;    /* of outcomes */
     uint64_t done;
     uint64_t ended; /* since it was made: tasks and parts told or dropped, not the whole
                        of an opened barrier */

@@ -257,14 +257,15 @@ enum xd_err xdb_plan_submit(struct xdb_core *core,
 static void busy(struct xdb_core *core,
                  struct xdb_client *client,
                  const struct xd_task *task,
-                 enum xdb_scope scope)
+                 enum xdb_scope scope,
+                 uint32_t retry_ms)
 {
     core->counters.refused++;
     client->refused++;
     struct xdb_action *action = xdb_action_push(core, XDB_ACTION_BUSY, &client->session);
     action->busy.id = task->id;
     action->busy.scope = (uint32_t)scope;
-    action->busy.retry_after_ms = core->config.retry_after_ms;
+    action->busy.retry_after_ms = retry_ms;
 }
 
 /* A record of the client's; the ACCEPTED that this implies may wait for company. */
@@ -403,12 +404,37 @@ static enum xdb_scope over_which(struct xdb_core *core,
                                                                  : scope;
 }
 
+/* Why it will not be taken, now or later; NULL: it may be. */
+static struct xd_bytes *rejection(const struct xdb_core *core,
+                                  const struct xdb_client *client,
+                                  const struct xdb_profile *profile,
+                                  uint64_t bytes,
+                                  struct xd_bytes *denied)
+{
+    if (denied != NULL || core->draining) {
+        return denied != NULL ? denied : core->texts.draining;
+    }
+    return xdb_admit_never(core, client, profile, bytes);
+}
+
+/* Its record counts until that is acknowledged. A budget that has no room for one ever
+ * (it is less than a record) does not keep who has no other from hearing it. */
+static enum xdb_scope over_to_hear(const struct xdb_core *core,
+                                   const struct xdb_client *client,
+                                   const struct xdb_profile *profile)
+{
+    bool is_vain = xdb_admit_never(core, client, profile, 0) != NULL;
+    return is_vain && client->tasks == 0 ? XDB_SCOPE_NONE
+                                         : xdb_admit_test(core, client, profile, 0);
+}
+
 static void take_task(struct xdb_core *core,
                       struct xdb_client *client,
-                      struct xdb_planned *planned,
-                      struct xd_task *from,
-                      struct xd_bytes *denied)
+                      struct xdb_event *event,
+                      size_t index)
 {
+    struct xdb_planned *planned = &core->planned[index];
+    struct xd_task *from = &event->submit.tasks[index];
     struct xdb_profile *profile = planned->shape->profile;
     uint64_t bytes = xd_frames_bytes(from->frames, from->frame_count);
     if (xdb_task_find(client, &from->id) != NULL) {
@@ -417,17 +443,22 @@ static void take_task(struct xdb_core *core,
         return;
     }
     core->counters.submitted++;
-    enum xdb_scope scope = over_which(core, client, profile, from, bytes);
+    struct xd_bytes *no = rejection(core, client, profile, bytes, event->submit.denied);
+    enum xdb_scope scope = no == NULL ? over_which(core, client, profile, from, bytes)
+                                      : over_to_hear(core, client, profile);
     if (scope != XDB_SCOPE_NONE) {
-        busy(core, client, from, scope);
+        size_t count = event->submit.count;
+        busy(core,
+             client,
+             from,
+             scope,
+             xdb_admit_retry_ms(core, client, profile, scope, bytes, count));
         return;
     }
-    xdb_memo_make_room(core, bytes + XDB_RECORD_BYTES);
+    xdb_memo_make_room(core, (no == NULL ? bytes : 0) + XDB_RECORD_BYTES);
     struct xdb_task *task = accept(core, client, from);
-    if (denied != NULL) {
-        reject(core, task, profile, denied);
-    } else if (core->draining) {
-        reject(core, task, profile, core->texts.draining);
+    if (no != NULL) {
+        reject(core, task, profile, no);
     } else {
         queue(core, task, planned, from, bytes);
     }
@@ -444,11 +475,7 @@ void xdb_apply_submit(struct xdb_core *core, struct xdb_event *event)
         xdb_action_error(core, event->session, code, wrong);
     } else {
         for (size_t i = 0; i < event->submit.count; i++) {
-            take_task(core,
-                      client,
-                      &core->planned[i],
-                      &event->submit.tasks[i],
-                      event->submit.denied);
+            take_task(core, client, event, i);
         }
     }
     xdb_submit_drop_planned(core);

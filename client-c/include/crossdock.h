@@ -160,9 +160,10 @@ struct xd_call {
  * nothing else is under way; else tasks gather for at most a millisecond, so that a loop
  * of submissions becomes few messages. What the broker refuses for lack of room (BUSY) is
  * kept and offered again without the caller's help. Errors: XD_ERR_INVALID (`error` names
- * the field), XD_ERR_TOO_LARGE (frames or names over the limit), XD_ERR_BUSY (the
- * session's budget is used up: take results, try again), XD_ERR_GONE, XD_ERR_NOMEM,
- * XD_ERR_SYSTEM (no random numbers for the id). */
+ * the field), XD_ERR_TOO_LARGE (frames or names over the limit; or more than the
+ * session's whole budget, so that no waiting helps), XD_ERR_BUSY (the session's budget is
+ * used up: take results, try again), XD_ERR_GONE, XD_ERR_NOMEM, XD_ERR_SYSTEM (no random
+ * numbers for the id). */
 enum xd_err xd_submit(struct xd_client *client,
                       const struct xd_call *call,
                       struct xd_future **out,

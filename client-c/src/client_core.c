@@ -65,6 +65,20 @@ enum xd_err xd_client_core_admit(struct xd_client_core *core,
                                  struct xd_error *error)
 {
     const struct xd_session *session = &core->channel.session;
+    if (session->budget_bytes > 0 && bytes > session->budget_bytes) {
+        return xd_fail(error,
+                       XD_ERR_TOO_LARGE,
+                       "%zu bytes are more than the session's whole budget of %llu",
+                       bytes,
+                       (unsigned long long)session->budget_bytes);
+    }
+    if (session->budget_tasks > 0 && count > session->budget_tasks) {
+        return xd_fail(error,
+                       XD_ERR_TOO_LARGE,
+                       "%zu tasks are more than the session's whole budget of %llu",
+                       count,
+                       (unsigned long long)session->budget_tasks);
+    }
     if (session->budget_tasks > 0 && core->open_count + count > session->budget_tasks) {
         return xd_fail(error,
                        XD_ERR_BUSY,

@@ -9,7 +9,7 @@
 #include "kept.h"
 
 #define ACK_DELAY (10 * XD_MS)
-#define RETRY_LEAST (5 * XD_MS)
+#define RETRY_LEAST XD_MS
 #define PARTS_MAX 1000000u
 
 static struct xd_future *find(const struct xd_client_core *core,

@@ -306,6 +306,7 @@ Test(client_budget, no_more_tasks_than_allowed, .fini = end)
     submit();
     struct xd_future *second = submit();
     cr_assert_eq(xd_client_core_admit(core, 1, 0, NULL), XD_ERR_BUSY);
+    cr_assert_eq(xd_client_core_admit(core, 3, 0, NULL), XD_ERR_TOO_LARGE);
     turn(0);
     expect_submit(2);
     fake_say_result(fake, second->task.id, XD_OUTCOME_DONE, NULL);
@@ -322,6 +323,7 @@ Test(client, bytes_that_stay_here_are_not_the_brokers)
     cr_assert_eq(submit_call(&call)->bytes, 100);
     cr_assert_eq(core->open_bytes, 100);
     cr_assert_eq(xd_client_core_admit(core, 1, 51, NULL), XD_ERR_BUSY);
+    cr_assert_eq(xd_client_core_admit(core, 1, 151, NULL), XD_ERR_TOO_LARGE);
     xd_bytes_unref(payloads[0].bytes);
     xd_bytes_unref(payloads[1].bytes);
 }

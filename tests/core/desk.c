@@ -121,6 +121,7 @@ static void write_down(struct xdt_desk *desk, const struct xdb_action *action)
     case XDB_ACTION_BUSY:
         line->id = number_of(&action->busy.id);
         line->scope = action->busy.scope;
+        line->retry_ms = action->busy.retry_after_ms;
         break;
     case XDB_ACTION_SEND_EVENT:
         line->id = number_of(&action->event.id);

@@ -18,7 +18,7 @@ struct xdt_line {
     uint64_t session;
     unsigned id;
     bool hold, everywhere;
-    uint32_t part, parts, level, scope;
+    uint32_t part, parts, level, scope, retry_ms;
     uint64_t setup, origin;
     enum xd_outcome outcome;
     enum xd_err code;

@@ -230,3 +230,39 @@ Test(placing, a_long_chain_holds)
     sys_await_counter(client, "unacked", 0);
     cr_assert(sys_counter(client, "bytes") == 0);
 }
+
+static const char *const SMALL[] = {"--set", "client_bytes=20000", NULL};
+
+static void begin_small(void)
+{
+    sys_begin(&sys, SMALL);
+    client = sys_client(&sys);
+}
+
+TestSuite(placing_small, .init = begin_small, .fini = end, .timeout = 300);
+
+static struct xd_future *after_one(struct xd_future *one, const char *own)
+{
+    const struct xd_call_options options = {.after = &one, .after_count = 1};
+    return call_with(client, NULL, "given", own, &options);
+}
+
+/* Each result nearly fills what a client may have here: what comes after it is taken as
+ * soon as there is room, or told that there will never be. */
+Test(placing_small, what_comes_after_a_large_result_does_not_wait_for_ever)
+{
+    char own[10001];
+    memset(own, 'x', sizeof own - 1);
+    own[sizeof own - 1] = '\0';
+    sys_workers(&sys, 1, NULL);
+    struct xd_future *big = call_with(client, NULL, "big", "15000", NULL);
+    call_expect(after_one(big, "own"), "own[15000 bytes]");
+    call_expect(after_one(big, "own"), "own[15000 bytes]"); /* forgotten by now */
+    struct xd_future *too_large = after_one(big, own);
+    sys_expect(too_large, XD_OUTCOME_REJECTED);
+    cr_assert(strstr(xd_future_error(too_large), "a client may have") != NULL,
+              "%s",
+              xd_future_error(too_large));
+    xd_future_free(too_large);
+    xd_future_free(big);
+}
