@@ -54,7 +54,7 @@ static const struct argp_option table[] = {
      0,
      "Each slot is an R daemon: short for -- Rscript -e 'crossdock::daemon()'",
      2},
-    {"hold", KEY_HOLD, "N", 0, "Short tasks a slot may hold ahead, at most 255 [0]", 2},
+    {"hold", KEY_HOLD, "N", 0, "Short tasks a slot may hold ahead, at most 255 [255]", 2},
     {"has",
      KEY_HAS,
      "WORDS",
@@ -244,7 +244,7 @@ void xdw_options_parse(struct xdw_options *options, int argc, char **argv)
         .args_doc = "[-- COMMAND [ARGS...]]",
         .doc = doc,
     };
-    *options = (struct xdw_options){.slots = 1, .grace_s = 30};
+    *options = (struct xdw_options){.slots = 1, .hold = 255, .grace_s = 30};
     argp_program_version = "crossdock-worker " XD_VERSION;
     argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, options);
 }

@@ -56,6 +56,9 @@ static bool send(struct xdb_core *core,
         xdb_share_charge(core, task, worker->offer);
     }
     xdb_task_unqueue(core, task);
+    if (task->barrier == NULL) {
+        xdb_estimate_begin(core, task->shape);
+    }
     xdb_share_turn(core, profile);
     xdb_task_move(core, task, XDB_MOVE_SEND, ahead ? XDB_TASK_HELD : XDB_TASK_RUNNING);
     xdb_worker_add_lease(core, worker, task, ahead);

@@ -166,6 +166,12 @@ static uint32_t to_us(double run_log)
     return us > (double)UINT32_MAX / 2 ? UINT32_MAX / 2 : (uint32_t)us;
 }
 
+/* Nothing is known of the class but that one of its tasks runs. */
+static bool is_on_trial(const struct xdb_estimate *class_of)
+{
+    return class_of->runs == 0 && class_of->running > 0 && !xdb_fault(37);
+}
+
 /* A hint counts as wrong as those of its class were. */
 uint32_t xdb_estimate_predict(const struct xdb_shape *shape)
 {
@@ -175,6 +181,9 @@ uint32_t xdb_estimate_predict(const struct xdb_shape *shape)
             from = from->above;
         }
         return to_us(hint_log(shape) + (xdb_fault(21) ? 0 : from->hint_log));
+    }
+    if (is_on_trial(from->above)) {
+        return 0;
     }
     while (from->runs == 0 && from->above != NULL) {
         from = from->above;
@@ -186,6 +195,29 @@ static void predict_shapes(struct xdb_core *core, struct xdb_estimate *estimate)
 {
     XD_LIST_EACH (link, &estimate->shapes) {
         xdb_shape_predict(core, XD_ITEM(link, struct xdb_shape, in_estimate));
+    }
+}
+
+static void predict_class(struct xdb_core *core, struct xdb_estimate *class_of)
+{
+    XD_LIST_EACH (link, &class_of->below) {
+        predict_shapes(core, XD_ITEM(link, struct xdb_estimate, in_above));
+    }
+}
+
+void xdb_estimate_begin(struct xdb_core *core, struct xdb_shape *shape)
+{
+    struct xdb_estimate *class_of = shape->estimate->above;
+    if (class_of->running++ == 0 && class_of->runs == 0) {
+        predict_class(core, class_of);
+    }
+}
+
+void xdb_estimate_end(struct xdb_core *core, struct xdb_shape *shape)
+{
+    struct xdb_estimate *class_of = shape->estimate->above;
+    if (--class_of->running == 0 && class_of->runs == 0) {
+        predict_class(core, class_of);
     }
 }
 

@@ -28,6 +28,7 @@ struct xdb_estimate {
     uint64_t users;        /* shapes, and estimates below */
     double run_log;        /* moving average of the logarithms of runs (of nanoseconds) */
     double hint_log;       /* of the ratios of runs to their clients' hints */
+    uint64_t running;      /* tasks at workers; counted for a class only */
     uint32_t runs, hints;  /* how many of each were seen, saturating */
     uint32_t key_size;
     uint8_t key[]; /* size bucket (0 for all sizes), class */
@@ -55,6 +56,12 @@ enum xd_err xdb_estimate_intern(struct xdb_profile *profile,
 void xdb_estimate_use(struct xdb_estimate *estimate, struct xdb_shape *shape);
 void xdb_estimate_unuse(struct xdb_shape *shape);
 void xdb_estimate_drop_spare(struct xdb_profile *profile, size_t keep);
+
+/* A task of the shape goes to a worker, or is no longer there. The first task of a class
+ * is supposed to run as long as the profile's others; until it has ended, the next ones
+ * of the class count as unknown: they may all be long. */
+void xdb_estimate_begin(struct xdb_core *core, struct xdb_shape *shape);
+void xdb_estimate_end(struct xdb_core *core, struct xdb_shape *shape);
 
 /* A task of the shape ran so long; its shapes are sorted anew. */
 void xdb_estimate_learn(struct xdb_core *core, struct xdb_shape *shape, uint64_t run_ns);

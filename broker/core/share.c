@@ -177,16 +177,33 @@ void xdb_share_charge(struct xdb_core *core,
     add(task, cost);
 }
 
+/* What was charged to a band that proved wrong goes to the right one: else the first long
+ * task of an unknown class would be paid for by short ones. Hints do not gain by it. */
+static void move_charge(const struct xdb_core *core, struct xdb_task *task)
+{
+    const struct xdb_shape *shape = task->shape;
+    if (shape->hint_us > 0 || task->band == shape->band || xdb_fault(38)) {
+        return;
+    }
+    double *time = shape->profile->flows[shape->tier].time;
+    double cost = charge_of(core, task);
+    time[task->band] -= cost / band_weight[task->band];
+    time[shape->band] += cost / band_weight[shape->band];
+    task->band = shape->band;
+}
+
 void xdb_share_settle(struct xdb_core *core, struct xdb_task *task, double used_us)
 {
     if (!task->charged) {
         return;
     }
     task->charged = false;
+    xdb_estimate_end(core, task->shape);
     double more = used_us - charge_of(core, task);
     if (xdb_fault(18)) {
         return;
     }
+    move_charge(core, task);
     add(task, more);
     correct_tiers(core, task, more);
     if (task->out_of_turn && !xdb_fault(28)) {

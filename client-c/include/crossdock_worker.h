@@ -33,7 +33,7 @@ struct xd_worker_options {
     uint32_t formats;            /* bits 1 << enum xd_format; 0: CALL */
     const char *const *handlers; /* the callees offered, at most 256; one "*" for any */
     size_t handler_count;
-    uint32_t hold;   /* short tasks it will hold ahead, at most 255 */
+    uint32_t hold;   /* short tasks it will hold ahead, at most 255; 0: none */
     const char *has; /* what tasks may need: words, name=text, name=number, like "gpu=2
                         memory=4e9 fast", at most 255 bytes; NULL: $CROSSDOCK_HAS, else
                         nothing */

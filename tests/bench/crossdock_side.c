@@ -2,9 +2,9 @@
 /* crossdock's side: a C client, worker processes and crossdock-broker, over ipc, or over
  * tcp with CURVE where TRANSPORT is "tcp".
  *   crossdock_side WORKLOAD WORKERS N SIZE [SCHEDULE]
- * WINDOW: tasks outstanding in A (1000). HOLD: tasks a worker holds ahead (255 in A, else
- * 0). CROSSDOCK_BROKER: the program (default: the one of this build). Everything lies in
- * a directory of its own, which is removed at the end. */
+ * WINDOW: tasks outstanding in A (1000). HOLD: tasks a worker holds ahead (255 in A and
+ * D, else 0). CROSSDOCK_BROKER: the program (default: the one of this build). Everything
+ * lies in a directory of its own, which is removed at the end. */
 #include "side.h"
 
 #include <dirent.h>
@@ -545,7 +545,7 @@ int main(int argc, char **argv)
         return 2;
     }
     char workload = argv[1][0];
-    uint32_t hold = workload == 'A' ? 255 : 0;
+    uint32_t hold = workload == 'A' || workload == 'D' ? 255 : 0;
     if (getenv("HOLD") != NULL) {
         hold = (uint32_t)atoi(getenv("HOLD"));
     }

@@ -332,6 +332,47 @@ static const char *limits_and_pauses_hold(void)
     return over(stage, wrong);
 }
 
+/* Nothing is known of a class: one of its tasks is tried, the next ones wait behind short
+ * ones until it has ended, and what it cost is not taken from these. */
+static const char *a_new_class_is_tried_by_one_task(void)
+{
+    struct xdt_stage *stage = xdt_stage_new(4);
+    const char *wrong = NULL;
+    xdt_stage_profile(stage, 1, XDB_POLICY_BANDS, 1);
+    struct xdt_cue quick = {.run = 2 * XD_MS, .kind = "quick"};
+    struct xdt_cue slow = {.run = 200 * XD_MS, .kind = "slow"};
+    xdt_stage_submit(stage, 1, 200, quick);
+    xdt_stage_pass(stage, 20 * XD_MS);
+    size_t first = xdt_stage_submit(stage, 1, 4, slow);
+    xdt_stage_submit(stage, 1, 400, quick);
+    xdt_stage_pass(stage, 200 * XD_MS);
+    /* the band of unknown ones, never served before, has one turn to its credit */
+    CLAIM(xdt_stage_begun(stage, first, 4) <= 2, "several of an unknown class at once");
+    xdt_stage_pass(stage, XD_S);
+    CLAIM(xdt_stage_begun(stage, first, 4) == 4, "a class on trial waits for ever");
+    return over(stage, wrong);
+}
+
+static const char *a_trial_is_not_paid_for_by_short_tasks(void)
+{
+    struct xdt_stage *stage = xdt_stage_new(1);
+    const char *wrong = NULL;
+    xdt_stage_profile(stage, 1, XDB_POLICY_BANDS, 1);
+    struct xdt_cue quick = {.run = 2 * XD_MS, .kind = "quick"};
+    struct xdt_cue medium = {.run = 20 * XD_MS, .kind = "medium"};
+    xdt_stage_submit(stage, 1, 10, quick);
+    xdt_stage_pass(stage, 30 * XD_MS);
+    xdt_stage_submit(stage, 1, 1, medium);
+    xdt_stage_pass(stage, 30 * XD_MS);
+    xdt_stage_submit(stage, 1, 1, (struct xdt_cue){.run = 2 * XD_S, .kind = "slow"});
+    xdt_stage_pass(stage, 3 * XD_S);
+    xdt_stage_submit(stage, 1, 100, medium);
+    size_t first = xdt_stage_submit(stage, 1, 100, quick);
+    xdt_stage_pass(stage, 300 * XD_MS);
+    CLAIM(xdt_stage_begun(stage, first, 100) > 80, "short tasks paid for a long one");
+    return over(stage, wrong);
+}
+
 const struct xdt_scene xdt_scenes[] = {
     {"weights_share_time", weights_share_time},
     {"a_waking_profile_banks_nothing", a_waking_profile_banks_nothing},
@@ -345,6 +386,8 @@ const struct xdt_scene xdt_scenes[] = {
     {"a_share_is_of_measured_time", a_share_is_of_measured_time},
     {"a_query_does_not_wait_for_the_queue", a_query_does_not_wait_for_the_queue},
     {"what_waits_follows_what_is_learned", what_waits_follows_what_is_learned},
+    {"a_new_class_is_tried_by_one_task", a_new_class_is_tried_by_one_task},
+    {"a_trial_is_not_paid_for_by_short_tasks", a_trial_is_not_paid_for_by_short_tasks},
     {"a_long_task_keeps_a_share", a_long_task_keeps_a_share},
     {"shortest_first_ages", shortest_first_ages},
     {"ranks_go_in_order", ranks_go_in_order},

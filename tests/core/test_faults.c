@@ -19,6 +19,7 @@ extern int xdb_fault_planted;
 #define SEEDS 3000u
 #define FIRST_OF_SCENES 16
 #define LAST_OF_SCENES 28
+#define MORE_OF_SCENES 37
 
 struct fault {
     int number;
@@ -44,7 +45,8 @@ static void look_for(int number)
     (void)dup2(sink, STDERR_FILENO);
     (void)alarm(300);
     xdb_fault_planted = number;
-    if (number >= FIRST_OF_SCENES && number <= LAST_OF_SCENES) {
+    if ((number >= FIRST_OF_SCENES && number <= LAST_OF_SCENES) ||
+        number >= MORE_OF_SCENES) {
         _exit(any_scene_finds_it() ? 0 : 1);
     }
     struct xdt_world_report report = {0};
@@ -107,6 +109,8 @@ ParameterizedTestParameters(faults, each_planted_fault_is_found)
         {33, "a twin waits for nobody"},
         {35, "a task runs after one that failed"},
         {36, "a result that others need goes with its acknowledgement"},
+        {37, "a class of which nothing is known is not tried first"},
+        {38, "a wrong prediction is paid for by the band it named"},
     };
     return cr_make_param_array(struct fault, list, sizeof list / sizeof list[0]);
 }

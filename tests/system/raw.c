@@ -42,7 +42,7 @@ void raw_send(void *socket, const struct xd_msg *msg)
 
 bool raw_receive(void *socket, struct xd_msg *msg)
 {
-    xd_time until = sys_now() + 5 * XD_S;
+    xd_time until = sys_now() + 5 * XD_S * sys_slowness();
     while (sys_now() < until) {
         zmq_pollitem_t item = {socket, 0, ZMQ_POLLIN, 0};
         zmq_poll(&item, 1, 100);
