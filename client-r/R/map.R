@@ -174,6 +174,7 @@ collect_map <- function(x, options) {
     }
     if (options$flat && i > 1L && typeof(value) != typeof(values[[1L]])) {
       stop_mirai(unclass(x))
+      bar("failed")
       stop_flat(typeof(values[[1L]]), typeof(value))
     }
     values[i] <- list(value)
@@ -189,11 +190,11 @@ has_cli <- function() {
 }
 
 stop_flat <- function(first, other) {
-  text <- sprintf("cannot flatten outputs of differing type: %s / %s", first, other)
   if (has_cli()) {
+    text <- sprintf("cannot flatten outputs of differing type: %s / %s", first, other)
     cli::cli_abort(c(`!` = "{text}"), call = map_name)
   }
-  stop(text, call. = FALSE)
+  stop(sprintf("Cannot flatten outputs of differing type: %s / %s", first, other), call. = FALSE)
 }
 
 # What errors of collecting a map name.
@@ -226,33 +227,44 @@ value_text <- function(value) {
   }
 }
 
-# A function of "step", "failed" and "done". `args` NULL: no progress is shown.
+# A function of "step", "failed" and "done". `args` NULL: no progress is shown. A bar of cli's, or
+# the text that mirai shows where there is no cli.
 progress_bar <- function(total, args) {
   if (is.null(args)) {
     return(function(what) NULL)
   }
-  if (requireNamespace("cli", quietly = TRUE)) {
-    if (length(args) && is.character(args[[1L]]) && is.null(names(args))) {
-      args <- list(name = args[[1L]])
-    }
-    environment <- parent.frame()
-    id <- do.call(cli::cli_progress_bar, c(
-      list(type = "iterator", total = total, auto_terminate = TRUE, .envir = environment), args
-    ))
-    return(function(what) {
-      switch(what,
-        step = cli::cli_progress_update(id = id, .envir = environment),
-        failed = cli::cli_progress_done(id = id, .envir = environment, result = "failed"),
-        cli::cli_progress_done(id = id, .envir = environment)
-      )
-    })
+  if (!requireNamespace("cli", quietly = TRUE)) {
+    return(progress_text(total))
   }
-  done <- 0L
+  if (length(args) && is.character(args[[1L]]) && is.null(names(args))) {
+    args <- list(name = args[[1L]])
+  }
+  environment <- parent.frame()
+  id <- do.call(cli::cli_progress_bar, c(
+    list(total = total, auto_terminate = TRUE, .envir = environment), args
+  ))
   function(what) {
-    done <<- done + (what == "step")
-    cat(sprintf("\r[ %d / %d %s", done, total, strrep(".", done %% 5L)), file = stderr())
-    if (what != "step") {
-      cat("\n", file = stderr())
+    switch(what,
+      step = cli::cli_progress_update(id = id, .envir = environment),
+      failed = cli::cli_progress_done(id = id, .envir = environment, result = "failed"),
+      cli::cli_progress_done(id = id, .envir = environment)
+    )
+  }
+}
+
+progress_text <- function(total) {
+  done <- 0L
+  show <- function() {
+    end <- if (done < total) ".... ]" else "done ]\n"
+    cat(sprintf("\r[ %d / %d %s", done, total, end), file = stderr())
+  }
+  show()
+  function(what) {
+    if (what == "step") {
+      done <<- done + 1L
+      show()
+    } else if (what == "failed") {
+      cat("\n", file = stderr()) # what is said next begins a line
     }
   }
 }

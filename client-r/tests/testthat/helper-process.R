@@ -62,6 +62,14 @@ r_environment <- function(...) {
   c(paste0("R_LIBS=", libraries), "R_TESTS=", "LC_ALL=C.UTF-8", ...)
 }
 
+# Entries for the environment of an R program that finds these packages only, beside R's own.
+only_packages <- function(...) {
+  library <- tempfile("library-")
+  dir.create(library)
+  for (package in c(...)) file.symlink(find.package(package), file.path(library, package))
+  paste0(c("R_LIBS=", "R_LIBS_SITE=", "R_LIBS_USER="), library)
+}
+
 rscript <- function() file.path(R.home("bin"), "Rscript")
 
 # Starts a program in the background, until the frame is left (NULL: until stop_program()): a list
