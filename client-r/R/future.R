@@ -16,7 +16,9 @@
 #' worker, since the broker queues it. A daemon that crashes is replaced; its future is an error
 #' of class `FutureInterruptError`, the others go on. Objects of classes in the serial
 #' configuration of the profile (see [serial_config()]) travel as globals and as values.
-#' `cancel()` interrupts the daemon and keeps it.
+#' `cancel()` interrupts the daemon and keeps it. Conditions of class `immediateCondition`, such as
+#' those of package progressr, arrive while the future runs: `resolved()` and `value()` signal
+#' them.
 #'
 #' Each future leaves a daemon as it found it: see `cleanup` of [daemon()].
 #'
@@ -104,7 +106,7 @@ future_profile <- function(backend) {
 #' @exportS3Method future::launchFuture CrossdockFutureBackend
 launchFuture.CrossdockFutureBackend <- function(backend, future, ...) {
   profile <- future_profile(backend)
-  expr <- future::getExpression(future, mc.cores = 1L)
+  expr <- relaying(future::getExpression(future, mc.cores = 1L), future[["conditions"]])
   future[["task"]] <- submit_task(profile, expr, list(), NULL)
   future[["state"]] <- "running"
   remember_future(backend, future)
@@ -113,7 +115,15 @@ launchFuture.CrossdockFutureBackend <- function(backend, future, ...) {
 
 #' @exportS3Method future::resolved CrossdockFuture
 resolved.CrossdockFuture <- function(x, ...) {
-  NextMethod() || !is.null(x[["task"]]) && !unresolved(x[["task"]])
+  if (NextMethod()) {
+    return(TRUE)
+  }
+  if (is.null(x[["task"]])) {
+    return(FALSE)
+  }
+  has_ended <- !unresolved(x[["task"]])
+  relay_conditions(x)
+  has_ended
 }
 
 #' @exportS3Method future::result CrossdockFuture
@@ -133,13 +143,14 @@ result.CrossdockFuture <- function(future, ...) {
 
 # Waits for its task. A result of future's, or an error of future's saying what became of it.
 collect_future <- function(future) {
+  wait_relaying(future)
   value <- collect_mirai(future[["task"]])
   if (isTRUE(future[["interrupted"]])) {
     return(future_error(future, future::FutureCanceledError, "was cancelled"))
   }
   if (inherits(value, "FutureResult")) {
     future[["state"]] <- "finished"
-    return(unsignal(value, future[["conditions"]]))
+    return(unsignal(value, future))
   }
   if (inherits(value, "FutureError")) { # of future's code on the daemon
     future[["state"]] <- "failed"
@@ -167,16 +178,105 @@ future_error <- function(future, error, what, value = NULL) {
   error(sprintf("the future '%s' %s%s", label, what, toString(why)), future = future)
 }
 
-# Conditions that should be signalled while a future runs were recorded as signalled, which on a
-# daemon nobody saw: value() does it.
-unsignal <- function(result, wanted) {
-  classes <- attr(wanted, "immediateConditionClasses", exact = TRUE)
-  if (is.null(classes)) {
-    classes <- "immediateCondition"
+# ---- conditions that are signalled while a future runs, see ?future::future ----
+# They are those of class immediateCondition, such as progressr's. future's code records them, and
+# lets them through; a handler around it sends them ahead, numbered. resolved() and value()
+# signal what has come.
+
+# The classes of a future's conditions that are not to wait for its end.
+immediate_classes <- function(conditions) {
+  classes <- attr(conditions, "immediateConditionClasses", exact = TRUE)
+  if (is.null(classes) && !is.null(conditions)) "immediateCondition" else classes
+}
+
+relaying <- function(expr, conditions) {
+  classes <- immediate_classes(conditions)
+  if (!length(classes)) {
+    return(expr)
   }
+  handler <- new_relay(classes, as.character(attr(conditions, "exclude", exact = TRUE)))
+  as.call(list(quote(base::withCallingHandlers), expr, condition = handler))
+}
+
+# Its environment travels along, and so does the count.
+new_relay <- function(classes, excluded) {
+  sent <- 0L
+  function(condition) {
+    if (is_immediate(condition, classes) && !inherits(condition, excluded)) {
+      sent <<- sent + 1L
+      send_ahead(sent, condition)
+    }
+  }
+}
+
+# Of those that future's code records as signalled. Errors are the future's end.
+is_immediate <- function(condition, classes) {
+  inherits(condition, classes) && !inherits(condition, "error") &&
+    !(inherits(condition, "warning") && getOption("warn") >= 2L)
+}
+
+# What cannot be sent comes with the result.
+send_ahead <- function(number, condition) {
+  what <- list(number = number, condition = condition)
+  tryCatch(emit(structure(what, class = ahead_class)), error = function(e) FALSE)
+}
+
+ahead_class <- "crossdock_condition"
+
+relay_conditions <- function(future) {
+  from <- if (is.null(future[["heard"]])) 0 else future[["heard"]]
+  known <- known_events(future[["task"]], from)
+  if (!length(known[[2L]])) {
+    return(invisible())
+  }
+  if (is.null(future[["decoding"]])) {
+    future[["decoding"]] <- new.env(parent = emptyenv())
+  }
+  future[["heard"]] <- known[[2L]][[length(known[[2L]])]][[1L]] + 1
+  for (event in decode_events(known, future[["decoding"]])) {
+    if (inherits(event[[4L]], ahead_class)) {
+      future[["relayed"]] <- c(future[["relayed"]], event[[4L]]$number)
+      signal_condition(event[[4L]]$condition)
+    }
+  }
+}
+
+signal_condition <- function(condition) {
+  if (inherits(condition, "warning")) {
+    warning(condition)
+  } else if (inherits(condition, "message")) {
+    message(condition)
+  } else {
+    signalCondition(condition)
+  }
+}
+
+# Until its task has ended.
+wait_relaying <- function(future) {
+  task <- future[["task"]]
+  relay_conditions(future)
+  while (unresolved(task)) {
+    if (!in_later()) {
+      lapply(the$listeners, deliver) # of on_event()
+    }
+    from <- if (is.null(future[["heard"]])) 0 else future[["heard"]]
+    .Call(C_rxd_task_wait_event, get("aio", envir = task), from, telling_ms)
+    relay_conditions(future)
+  }
+  relay_conditions(future)
+}
+
+# Those that did not come ahead were recorded as signalled, which on a daemon nobody saw: value()
+# does it.
+unsignal <- function(result, future) {
+  classes <- immediate_classes(future[["conditions"]])
+  number <- 0L
   result[["conditions"]] <- lapply(result[["conditions"]], function(one) {
-    if (inherits(one[["condition"]], classes)) {
-      one[["signaled"]] <- 0L
+    if (is_immediate(one[["condition"]], classes)) {
+      number <<- number + 1L
+      if (!number %in% future[["relayed"]]) {
+        one[["signaled"]] <- 0L
+      }
     }
     one
   })

@@ -117,6 +117,95 @@ test_that("conditions to be signalled while a future runs are signalled, once", 
   expect_identical(seen, c("half", "after"))
 })
 
+step_condition <- function(...) {
+  structure(class = c("progression", "immediateCondition", "condition"), list(...))
+}
+environment(step_condition) <- globalenv()
+
+test_that("they are signalled while the future runs, by resolved() and by value()", {
+  use_daemons(1)
+  use_plan()
+  gate <- new_gate()
+  path <- gate$path
+  work <- function() {
+    future::future({
+      signalCondition(step_condition(message = "half", call = NULL))
+      message(step_condition(message = "said", call = NULL))
+      while (!file.exists(path)) Sys.sleep(0.01)
+      signalCondition(step_condition(message = "whole", call = NULL))
+      5
+    })
+  }
+  seen <- character()
+  note <- function(c) {
+    seen <<- c(seen, conditionMessage(c))
+    if (length(seen) == 2L) gate$open()
+  }
+  f <- work()
+  withCallingHandlers(
+    {
+      expect_true(eventually({
+        future::resolved(f)
+        length(seen) >= 2L
+      }))
+      expect_identical(seen, c("half", "said"))
+      expect_identical(future::value(f), 5)
+      expect_identical(seen, c("half", "said", "whole"))
+      expect_identical(future::value(f), 5)
+    },
+    immediateCondition = note
+  )
+  expect_identical(seen, c("half", "said", "whole"))
+  unlink(path)
+  seen <- character()
+  value <- withCallingHandlers(future::value(work()), immediateCondition = note) # opens the gate
+  expect_identical(value, 5)
+  expect_identical(seen, c("half", "said", "whole"))
+})
+
+test_that("what did not come ahead comes with the result, each once", {
+  use_daemons(1)
+  use_plan()
+  old <- options(crossdock.events = FALSE)
+  on.exit(options(old))
+  steps <- function(n, size = 0) {
+    seen <- NULL
+    f <- future::future({
+      for (i in seq_len(n)) signalCondition(step_condition(message = "", i = i, x = raw(size)))
+      warning("end")
+      n
+    })
+    expect_warning(
+      value <- withCallingHandlers(future::value(f),
+        immediateCondition = function(c) seen <<- c(seen, c$i)
+      ), "end"
+    )
+    expect_equal(value, n)
+    seen
+  }
+  expect_identical(steps(3), 1:3)
+  options(crossdock.events = NULL)
+  expect_identical(steps(500), 1:500)
+  expect_identical(steps(2, 17e6), 1:2) # too large to be sent ahead
+  expect_identical(steps(2, 2e6), 1:2)
+})
+
+test_that("what a future signals before its daemon dies is not lost", {
+  use_daemons(1)
+  use_plan()
+  seen <- 0L
+  f <- future::future({
+    signalCondition(step_condition(message = "last words"))
+    Sys.sleep(0.2)
+    tools::pskill(Sys.getpid(), tools::SIGKILL)
+  })
+  expect_error(
+    withCallingHandlers(future::value(f), immediateCondition = function(c) seen <<- seen + 1L),
+    class = "FutureInterruptError"
+  )
+  expect_identical(seen, 1L)
+})
+
 test_that("random numbers do not depend on who computes, and those here are not touched", {
   draw <- function() {
     set.seed(42)
