@@ -13,6 +13,7 @@ struct xd_share {
     struct xd_task_id child, parent;
     struct xd_frame *frames;
     size_t count;
+    bool is_planned; /* for one of the places: who names a task twice was sent it twice */
 };
 
 /* ---- those that came ahead */
@@ -55,7 +56,7 @@ static struct xd_share *find(const struct xd_worker_core *core,
 {
     XD_LIST_EACH (link, &core->given) {
         struct xd_share *share = XD_ITEM(link, struct xd_share, link);
-        if (xd_task_id_equal(&share->child, child) &&
+        if (!share->is_planned && xd_task_id_equal(&share->child, child) &&
             xd_task_id_equal(&share->parent, parent)) {
             return share;
         }
@@ -97,6 +98,7 @@ static bool plan_item(const struct xd_worker_core *core,
         if (share == NULL) {
             return false;
         }
+        share->is_planned = true;
         plan->total += share->count;
     } else {
         plan->total += frames;

@@ -191,6 +191,21 @@ Test(placing, large_results_are_handed_over)
     sys_await_counter(client, "relaying", 0);
 }
 
+Test(placing, a_task_may_come_twice_after_the_same_one)
+{
+    sys_workers(&sys, 1, NULL);
+    struct xd_future *open = call_with(client, NULL, "sleep", "200", NULL);
+    struct xd_future *big = call_with(client, NULL, "big", "5000000", NULL);
+    struct xd_future *child = after_two(open, open), *large = after_two(big, big);
+    call_expect(child, "own[slept][slept]");
+    call_expect(large, "own[5000000 bytes][5000000 bytes]");
+    call_expect(after_two(big, big), "own[5000000 bytes][5000000 bytes]");
+    call_expect(after_two(open, open), "own[slept][slept]");
+    xd_future_free(open);
+    xd_future_free(big);
+    sys_await_counter(client, "relaying", 0);
+}
+
 Test(placing, what_comes_after_a_failure_fails)
 {
     sys_workers(&sys, 1, NULL);
