@@ -34,7 +34,7 @@ static int exit_code(enum xd_err err)
 static void on_kill(void *context, struct xd_task_id id)
 {
     (void)context, (void)id;
-    static const char line[] = "a cancelled task did not stop; ending the process\n";
+    static const char line[] = "a task that was to stop did not; ending the process\n";
     ssize_t written = write(STDERR_FILENO, line, sizeof line - 1);
     (void)written;
     _exit(XDW_EXIT_STUCK);

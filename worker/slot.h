@@ -10,7 +10,8 @@ enum xdw_exit {
     XDW_EXIT_OK = 0,           /* told to end, and left in order */
     XDW_EXIT_SETUP = 2,        /* cannot work: a module, the address, refused; final */
     XDW_EXIT_UNAVAILABLE = 69, /* the broker does not answer, or is gone; tried again */
-    XDW_EXIT_STUCK = 75,       /* a cancelled task did not stop in time */
+    XDW_EXIT_STUCK = 75,       /* a task that was cancelled, or whose broker is gone, did
+                                  not stop in time */
     XDW_EXIT_ORPHAN = 76       /* the parent is gone */
 };
 

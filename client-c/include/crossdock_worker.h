@@ -50,7 +50,8 @@ struct xd_worker_options {
     /* Called in the library's thread, without locks; the job named may just have ended.
      * `interrupt`: the running job is to stop (xd_job_is_cancelled() says so too),
      * because it was cancelled or the broker is gone. `kill`: the job did not stop in
-     * time; the process should end itself with _exit(). NULL: nothing. */
+     * time, which is the broker's kill_after, or 3 s from when the broker is gone; the
+     * process should end itself with _exit(). NULL: nothing. */
     void (*interrupt)(void *context, struct xd_task_id id);
     void (*kill)(void *context, struct xd_task_id id);
     void *context;

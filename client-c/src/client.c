@@ -78,7 +78,7 @@ static bool client_turn(void *owner, xd_time now)
 static xd_time client_deadline(void *owner)
 {
     struct xd_client *client = owner;
-    return xd_client_core_deadline(&client->core);
+    return client->pump.dead ? XD_NEVER : xd_client_core_deadline(&client->core);
 }
 
 static void deliver_news(struct xd_client *client)

@@ -249,7 +249,7 @@ static void background_turn(struct xd_pump *pump, uint64_t *epoch)
     xd_time now = xd_now();
     if (pump->dead) {
         pump->ops->deliver(pump->owner);
-        doze(pump, XD_NEVER);
+        doze(pump, pump->ops->deadline(pump->owner));
     } else if (pump->leading) {
         bool same = pump->epoch == *epoch;
         *epoch = pump->epoch;

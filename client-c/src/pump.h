@@ -22,7 +22,8 @@ struct xd_pump_ops {
     /* Receive and send what there is. May release the lock while it touches only the
      * link. True: something came. */
     bool (*turn)(void *owner, xd_time now);
-    /* When there is something to do without a message coming. */
+    /* When there is something to do without a message coming; after the session's end:
+     * when deliver() is wanted once more. */
     xd_time (*deadline)(void *owner);
     /* Run the application's callbacks, without the lock. Background thread only. */
     void (*deliver)(void *owner);

@@ -49,6 +49,10 @@ static void worker_deliver(void *owner)
 {
     struct xd_worker *worker = owner;
     struct xd_alarm alarm = worker->core.alarm;
+    if (xd_worker_core_is_overdue(&worker->core, xd_now())) {
+        alarm.id = worker->core.running->task.id;
+        alarm.kill = true;
+    }
     worker->core.alarm.interrupt = worker->core.alarm.kill = false;
     if (!alarm.interrupt && !alarm.kill) {
         return;

@@ -43,7 +43,7 @@ enum xd_err xd_worker_core_init(struct xd_worker_core *core,
     xd_list_init(&core->recalled);
     xd_list_init(&core->kept);
     xd_list_init(&core->given);
-    core->flush_at = XD_NEVER;
+    core->flush_at = core->kill_at = XD_NEVER;
     enum xd_err err = xd_channel_init(&core->channel, link, XD_ROLE_WORKER, owner, now);
     core->channel.message = xd_worker_core_message;
     core->channel.owner = core;

@@ -75,6 +75,8 @@ struct xd_worker_core {
     size_t inbox_count, result_count, result_bytes;
     struct xd_job *running;
     struct xd_alarm alarm;      /* about the running one */
+    bool was_stopped;           /* the broker is gone, and the running one was told */
+    xd_time kill_at;            /* how long that one may go on; XD_NEVER */
     struct xd_bytes *no_memory; /* the sentence, made ahead */
     xd_time flush_at;         /* when gathered results leave; XD_NEVER: there are none */
     bool is_leaving, said_so; /* said_so: the broker was told */
@@ -130,6 +132,9 @@ void xd_worker_core_hurry(struct xd_worker_core *core);
 void xd_worker_core_flush(struct xd_worker_core *core, xd_time now);
 void xd_worker_core_settle(struct xd_worker_core *core, xd_time now);
 xd_time xd_worker_core_deadline(const struct xd_worker_core *core);
+
+/* The broker is gone and the running job did not stop in time: true, once. */
+bool xd_worker_core_is_overdue(struct xd_worker_core *core, xd_time now);
 
 /* The message hook of the channel (worker_take.c). */
 void xd_worker_core_message(void *owner, struct xd_msg *msg, xd_time now);

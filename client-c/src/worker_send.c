@@ -138,6 +138,9 @@ void xd_worker_core_flush(struct xd_worker_core *core, xd_time now)
 
 xd_time xd_worker_core_deadline(const struct xd_worker_core *core)
 {
+    if (core->channel.session.gone) {
+        return core->kill_at;
+    }
     xd_time due = xd_channel_deadline(&core->channel);
     bool is_blocked = core->channel.retry_at != XD_NEVER ||
                       core->channel.session.lanes[XD_LANE_BULK] == XD_LANE_GREETED;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "wire/limits.h"
 #include "worker_core.h"
 
 static struct xd_job *find(const struct xd_worker_core *core, const struct xd_task_id *id)
@@ -205,13 +206,34 @@ void xd_worker_core_message(void *owner, struct xd_msg *msg, xd_time now)
     }
 }
 
+/* Nobody waits for the running job any more, and no broker is left to say when its
+ * patience is over. */
+static void stop_running(struct xd_worker_core *core, xd_time now)
+{
+    core->was_stopped = true;
+    if (core->running != NULL) {
+        core->kill_at = now + XD_KILL_AFTER_MS * XD_MS;
+        if (!atomic_exchange(&core->running->cancelled, true)) {
+            core->alarm.interrupt = true;
+        }
+    }
+}
+
 void xd_worker_core_settle(struct xd_worker_core *core, xd_time now)
 {
     end_pulls(core, now);
     if (!core->channel.session.gone) {
         begin_pull(core, now);
-    } else if (core->running != NULL && !atomic_load(&core->running->cancelled)) {
-        atomic_store(&core->running->cancelled, true);
-        core->alarm.interrupt = true; /* nobody waits for it any more */
+    } else if (!core->was_stopped) {
+        stop_running(core, now);
     }
+}
+
+bool xd_worker_core_is_overdue(struct xd_worker_core *core, xd_time now)
+{
+    if (core->running == NULL || now < core->kill_at) {
+        return false;
+    }
+    core->kill_at = XD_NEVER;
+    return true;
 }

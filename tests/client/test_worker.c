@@ -230,6 +230,51 @@ Test(worker, the_end_of_the_broker_interrupts_the_task)
     cr_assert(core->alarm.interrupt);
 }
 
+Test(worker, the_end_of_the_broker_gives_the_task_three_seconds)
+{
+    run(1);
+    fake_break(fake);
+    turn(0);
+    xd_time end = now + XD_KILL_AFTER_MS * XD_MS;
+    cr_assert_eq(xd_worker_core_deadline(core), end);
+    cr_assert_not(xd_worker_core_is_overdue(core, end - 1));
+    cr_assert(xd_worker_core_is_overdue(core, end));
+    turn(XD_KILL_AFTER_MS * XD_MS);
+    cr_assert_not(xd_worker_core_is_overdue(core, now + XD_S), "it is said once");
+    cr_assert_eq(xd_worker_core_deadline(core), XD_NEVER);
+}
+
+Test(worker, a_task_cancelled_before_the_end_of_the_broker_has_three_seconds_from_there)
+{
+    run(1);
+    fake_say_ids(fake, XD_KIND_CANCEL, fake_id(1), XD_CANCEL_INTERRUPT);
+    turn(0);
+    core->alarm.interrupt = false;
+    cr_assert_not(xd_worker_core_is_overdue(core, now + 60 * XD_S));
+    fake_break(fake);
+    turn(XD_S);
+    cr_assert_not(core->alarm.interrupt, "it was told already");
+    cr_assert(xd_worker_core_is_overdue(core, now + XD_KILL_AFTER_MS * XD_MS));
+}
+
+Test(worker, a_task_that_ends_in_time_is_not_overdue)
+{
+    run(1);
+    fake_break(fake);
+    turn(0);
+    finish();
+    cr_assert_not(xd_worker_core_is_overdue(core, now + 60 * XD_S));
+}
+
+Test(worker, the_end_of_the_broker_while_nothing_runs_is_no_alarm)
+{
+    fake_break(fake);
+    turn(0);
+    cr_assert_not(core->alarm.interrupt);
+    cr_assert_eq(xd_worker_core_deadline(core), XD_NEVER);
+    cr_assert_not(xd_worker_core_is_overdue(core, XD_NEVER));
+}
+
 /* ---- events ---- */
 
 Test(worker, events_go_ahead_of_the_result)
@@ -466,19 +511,24 @@ Test(worker, is_not_through_with_leaving_before_it_said_so)
 
 /* ---- the public functions ---- */
 
-static struct xd_worker *connect_worker(void)
+static struct xd_worker *connect_worker_with(const struct xd_worker_options *options)
 {
     struct xd_worker *worker;
-    struct xd_worker_options options = {.profile = "p"};
     struct xd_error error = {""};
     fake = fake_new();
     fake->answer = fake_welcome;
-    cr_assert_eq(xd_worker_connect_link(&options, &fake->link, &worker, &error),
+    cr_assert_eq(xd_worker_connect_link(options, &fake->link, &worker, &error),
                  XD_OK,
                  "%s",
                  error.text);
     expect_and_drop(XD_KIND_READY);
     return worker;
+}
+
+static struct xd_worker *connect_worker(void)
+{
+    const struct xd_worker_options options = {.profile = "p"};
+    return connect_worker_with(&options);
 }
 
 Test(worker_api, job_shows_its_task)
@@ -529,6 +579,41 @@ Test(worker_api, heartbeats_go_on_while_a_job_computes)
         usleep(1000);
     }
     cr_assert_eq(msg.kind, XD_KIND_HEARTBEAT);
+    cr_assert_eq(xd_job_fail(job, NULL, NULL, 0), XD_OK);
+    xd_worker_leave(worker);
+    fake_free(fake);
+}
+
+struct kill {
+    _Atomic xd_time at; /* 0: it has not come */
+};
+
+static void note_kill(void *context, struct xd_task_id id)
+{
+    struct kill *kill = context;
+    struct xd_task_id job = fake_id(1);
+    cr_assert(xd_task_id_equal(&id, &job));
+    atomic_store(&kill->at, xd_now());
+}
+
+Test(worker_api, a_deaf_job_is_to_be_killed_once_the_broker_is_gone)
+{
+    struct kill kill = {0};
+    const struct xd_worker_options options = {.profile = "p",
+                                              .kill = note_kill,
+                                              .context = &kill};
+    struct xd_worker *worker = connect_worker_with(&options);
+    fake_say_task(fake, fake_id(1), "f", false);
+    struct xd_job *job;
+    cr_assert_eq(xd_worker_next(worker, 5000, &job, NULL), XD_OK);
+    xd_time begun = xd_now();
+    fake_break(fake);
+    while (atomic_load(&kill.at) == 0) {
+        usleep(1000);
+        cr_assert(xd_now() < begun + 20 * XD_S, "nobody says that its time is over");
+    }
+    cr_assert(kill.at - begun >= (XD_KILL_AFTER_MS - 1) * XD_MS);
+    cr_assert(xd_job_is_cancelled(job));
     cr_assert_eq(xd_job_fail(job, NULL, NULL, 0), XD_OK);
     xd_worker_leave(worker);
     fake_free(fake);

@@ -291,6 +291,24 @@ Test(program, one_that_does_not_listen_loses_its_process)
     finish(&fixture);
 }
 
+/* The broker is gone in the middle of one task that does not listen and one that does. */
+Test(program, without_a_broker_no_task_keeps_its_slot)
+{
+    struct fixture fixture;
+    begin(&fixture, "2");
+    xd_future_free(submit_running(&fixture, "spin_deaf", ""));
+    xd_future_free(submit_running(&fixture, "spin", ""));
+    xd_broker_stop(fixture.broker); /* before the client, whose end would cancel them */
+    xd_client_close(fixture.client);
+    fixture.broker = NULL;
+    fixture.client = NULL;
+    TURN_UNTIL(&fixture, strstr(fixture.lines, "exit=69")); /* it was free at once */
+    cr_expect_null(strstr(fixture.lines, "exit=75"));
+    TURN_UNTIL(&fixture, strstr(fixture.lines, "exit=75"));
+    cr_expect_not_null(strstr(fixture.lines, "a task that was to stop did not"));
+    finish(&fixture);
+}
+
 /* ---- ends ---- */
 
 Test(program, told_to_end_it_finishes_the_running_task)
