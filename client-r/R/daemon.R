@@ -11,8 +11,8 @@
 #' @param asyncdial `FALSE`: an error when the broker cannot be reached; `TRUE`: try again
 #'   every second.
 #' @param autoexit `FALSE`: when the broker goes, go on and try to reach one at the same address;
-#'   `daemons(NULL)` ends such a daemon. Else it ends with its broker, which interrupts a task
-#'   that it evaluates.
+#'   `daemons(NULL)` ends such a daemon. Else it ends with its broker. Either way a task that it
+#'   evaluates is interrupted; one that goes on for three seconds more ends the R process.
 #' @param output `FALSE`: what tasks print goes nowhere. `TRUE`: to the terminal; of a local
 #'   daemon, to that of its session. What a supervised daemon prints is kept as its log, either
 #'   way.

@@ -106,6 +106,22 @@ test_that("a broker that goes away: open tasks are 7, and the session works on",
   expect_identical(mirai("on")[], "on")
 })
 
+test_that("a task that swallows interrupts does not keep the daemon of a broker that is gone", {
+  skip_without_programs()
+  broker <- start_broker()
+  use_daemons(1, broker = broker$url, .compute = "deaf")
+  pid <- mirai(Sys.getpid(), .compute = "deaf")[]
+  gate <- new_gate()
+  m <- mirai(
+    repeat tryCatch(wait_at(path), interrupt = identity),
+    wait_at = wait_at, path = gate$path, .compute = "deaf"
+  )
+  expect_true(eventually(gate$is_entered()))
+  tools::pskill(broker$pid, tools::SIGKILL)
+  expect_true(m[] == 7L)
+  expect_true(eventually(!is_alive(pid)))
+})
+
 test_that("a broker that is not there is an error", {
   expect_error(daemons(broker = paste0("ipc://", tempfile())), class = "crossdock_error")
   expect_error(daemons(1, broker = "nonsense"), class = "crossdock_error")
