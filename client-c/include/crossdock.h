@@ -76,6 +76,14 @@ void xd_client_close(struct xd_client *client);
  * as long as the client. */
 const char *xd_client_address(const struct xd_client *client);
 
+/* The ports of the tcp address it dialled, as the broker said when it answered: that
+ * address's own (clients), the workers', the one of large payloads. A tunnel to the
+ * broker has to forward all of them, under the same numbers. Errors: XD_ERR_UNSUPPORTED
+ * (it did not dial tcp). */
+#define XD_CLIENT_PORTS 3
+enum xd_err xd_client_ports(const struct xd_client *client,
+                            unsigned ports[XD_CLIENT_PORTS]) XD_MUST_USE;
+
 /* The session's number with the broker. */
 struct xd_session_id xd_client_session(const struct xd_client *client);
 

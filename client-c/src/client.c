@@ -312,6 +312,19 @@ const char *xd_client_address(const struct xd_client *client)
     return client->address;
 }
 
+enum xd_err xd_client_ports(const struct xd_client *client,
+                            unsigned ports[XD_CLIENT_PORTS])
+{
+    const struct xd_session *session = &client->core.channel.session;
+    if (xd_address_port(client->address) == 0) {
+        return XD_ERR_UNSUPPORTED;
+    }
+    ports[0] = xd_address_port(client->address); /* all set before connect returned */
+    ports[1] = xd_address_port(session->worker_endpoint);
+    ports[2] = xd_address_port(session->bulk_endpoint);
+    return XD_OK;
+}
+
 struct xd_session_id xd_client_session(const struct xd_client *client)
 {
     return client->core.channel.session.id; /* set before connect returned */

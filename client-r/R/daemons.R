@@ -5,7 +5,7 @@
 #   n, seed, seeded, stream, daemon_stream (random numbers, see random.R), memory, peak (bytes,
 #   see budget.R), persist (setups, see everywhere.R), has_s4 (classes in config), place (its
 #   name with the broker), url (as others dial it), local (as local daemons do), ports (of a
-#   broker of ours on tcp), tlscert (the public key of one on tcp, where known). One without
+#   broker on tcp), tlscert (the public key of one on tcp, where known). One without
 #   daemons has `sync`, see sync.R, and few of these.
 
 #' Set daemons up, or end them
@@ -297,7 +297,7 @@ make_profile <- function(name, address, dispatcher, tlscert = NULL, place = NULL
   profile$local <- .Call(C_rxd_session_address, session)
   broker <- the$brokers[[paste0("=", address)]]
   profile$url <- if (is.null(broker)) profile$local else broker$url
-  profile$ports <- broker$ports
+  profile$ports <- if (is.null(broker)) .Call(C_rxd_session_ports, session) else broker$ports
   profile$tlscert <- if (is.null(broker)) tlscert else broker$key
   profile$dispatcher <- dispatcher
   the$groups <- profile$group <- the$groups + 1L

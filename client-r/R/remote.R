@@ -19,7 +19,8 @@
 #' `ssh_config()` runs them over SSH, one connection for each. With `tunnel = TRUE` the daemons
 #' reach the broker through that connection, so that no port of this host has to be open to
 #' the others; the profile listens on the loopback address: `daemons(url = local_url(tcp =
-#' TRUE))`. The three ports of the broker are then taken on the other host, too.
+#' TRUE))`. The three ports of the broker are then taken on the other host, too, under the same
+#' numbers, whichever they are.
 #'
 #' `cluster_config()` hands a job to a resource manager: `"sbatch"` (Slurm), `"qsub"` (SGE,
 #' Torque, PBS), `"bsub"` (LSF). A job that is not accepted is an error.
@@ -149,8 +150,7 @@ tunnel_args <- function(args, profile) {
       call = sys.call(-2L)
     )
   }
-  ports <- if (is.null(profile$ports)) url_parts(url)$port + 0:2 else profile$ports
-  forwards <- paste(sprintf("-R %d:127.0.0.1:%d", ports, ports), collapse = " ")
+  forwards <- paste(sprintf("-R %1$d:127.0.0.1:%1$d", profile$ports), collapse = " ")
   lapply(args, function(one) c(forwards, one))
 }
 

@@ -9,6 +9,7 @@ SEXP rxd_session_open(SEXP address, SEXP listen, SEXP server_key);
 SEXP rxd_session_close(SEXP session);
 SEXP rxd_session_address(SEXP session);
 SEXP rxd_session_number(SEXP session);
+SEXP rxd_session_ports(SEXP session);
 SEXP rxd_session_fault(SEXP session);
 SEXP rxd_session_trim(void);
 SEXP rxd_setup_new(SEXP session, SEXP bytes);
@@ -83,6 +84,7 @@ SEXP rxd_strip_srcref(SEXP expr);
     X(session_close, 1)                                                                  \
     X(session_address, 1)                                                                \
     X(session_number, 1)                                                                 \
+    X(session_ports, 1)                                                                  \
     X(session_fault, 1)                                                                  \
     X(session_trim, 0)                                                                   \
     X(setup_new, 2)                                                                      \

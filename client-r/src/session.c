@@ -189,6 +189,21 @@ SEXP rxd_session_number(SEXP pointer)
     return Rf_mkString(text);
 }
 
+/* Of a broker on tcp, those that a tunnel forwards; NULL: it is none. */
+SEXP rxd_session_ports(SEXP pointer)
+{
+    unsigned ports[XD_CLIENT_PORTS];
+    if (xd_client_ports(session_of(pointer)->client, ports) != XD_OK) {
+        return R_NilValue;
+    }
+    SEXP out = PROTECT(Rf_allocVector(INTSXP, XD_CLIENT_PORTS));
+    for (int i = 0; i < XD_CLIENT_PORTS; i++) {
+        INTEGER(out)[i] = (int)ports[i];
+    }
+    UNPROTECT(1);
+    return out;
+}
+
 /* NULL while it works, else why not. */
 SEXP rxd_session_fault(SEXP pointer)
 {

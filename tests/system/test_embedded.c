@@ -287,6 +287,17 @@ Test(embedded, a_worker_hears_at_once_that_the_broker_has_ended, .timeout = 60)
     see_off(&guests);
 }
 
+Test(embedded, neither_a_link_nor_ipc_has_ports, .timeout = 60)
+{
+    struct guests guests;
+    unsigned ports[XD_CLIENT_PORTS] = {0};
+    invite(&guests);
+    cr_assert_eq(xd_client_ports(guests.by_link, ports), XD_ERR_UNSUPPORTED);
+    cr_assert_eq(xd_client_ports(guests.by_ipc, ports), XD_ERR_UNSUPPORTED);
+    cr_assert_eq(ports[0], 0);
+    see_off(&guests);
+}
+
 Test(embedded, cancelling_after_the_broker_has_ended_ends_the_task, .timeout = 60)
 {
     struct guests guests;

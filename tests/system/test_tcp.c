@@ -193,6 +193,17 @@ Test(tcp, key_that_is_added_works_at_once_and_a_removed_one_no_more)
     expect_no_way_in(file, NULL, "gone again");
 }
 
+Test(tcp, client_knows_the_ports_that_a_tunnel_forwards)
+{
+    unsigned told[XD_CLIENT_PORTS] = {0};
+    struct xd_client *client = sys_client(&sys);
+    cr_assert(xd_client_ports(client, told) == XD_OK);
+    cr_assert_eq(told[0], ports[ON_CLIENTS]);
+    cr_assert_eq(told[1], ports[ON_WORKERS]);
+    cr_assert_eq(told[2], ports[ON_BULK]);
+    xd_client_close(client);
+}
+
 /* ---- roles and profiles */
 
 /* A worker's session up to READY, in that profile. Returns the broker's answer to the

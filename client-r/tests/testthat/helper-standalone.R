@@ -19,6 +19,21 @@ start_broker <- function(url = local_url(), frame = parent.frame()) {
   broker
 }
 
+# One on tcp whose first port is followed by somebody else's.
+start_cramped_broker <- function(frame = parent.frame()) {
+  for (attempt in 1:5) {
+    port <- url_port(start_broker("tcp://127.0.0.1:0", frame)$url)
+    url <- sprintf("tcp://127.0.0.1:%d", port - 1L)
+    broker <- tryCatch(start_broker(url, frame), error = identity) # that one may be taken, too
+    if (!inherits(broker, "error")) {
+      return(broker)
+    }
+  }
+  stop(broker)
+}
+
+url_port <- function(url) as.integer(sub(".*:", "", url))
+
 # crossdock-worker with R daemons, or with the options for another kind.
 start_worker <- function(
   url, profile, slots = 1, code = "crossdock::daemon()",
