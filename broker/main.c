@@ -269,7 +269,7 @@ int main(int argc, char **argv)
     struct xdb_config config;
     sigset_t signals;
     const struct argp argp = {OPTIONS, parse, NULL, DOC, NULL, NULL, NULL};
-    xd_keep_memory();
+    xd_keep_memory(XD_KEPT_OF_MESSAGES);
     zsys_handler_set(NULL); /* CZMQ must leave our signals alone */
     xdb_config_init(&config);
     argp_parse(&argp, argc, argv, 0, NULL, &config);

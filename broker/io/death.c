@@ -111,7 +111,7 @@ void xdb_death_read(struct xdb_server *server)
         int fd;
         while (read_monitor(server->monitors[i], &number, &fd)) {
             if (number == ZMQ_EVENT_ACCEPTED) {
-                xd_zmq_thin_stream(fd);
+                xd_zmq_tune_stream(fd);
                 xdb_flood_accepted(&server->flood, (enum xdb_socket)i, fd);
             } else {
                 xdb_flood_closed(&server->flood, fd);

@@ -268,7 +268,7 @@ static enum xd_err read_monitor(struct link_zmq *self, enum xd_lane lane)
         char address[1];
         (void)zmq_recv(monitor, address, sizeof address, ZMQ_DONTWAIT);
         if (event == ZMQ_EVENT_CONNECTED) {
-            xd_zmq_thin_stream(value);
+            xd_zmq_tune_stream(value);
         }
         enum xd_err seen = judge(self, lane, event);
         err = err == XD_ERR_AGAIN ? seen : err;

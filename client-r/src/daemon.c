@@ -144,7 +144,7 @@ SEXP rxd_worker_guard(SEXP life_fd)
         return R_NilValue;
     }
     guarded = true;
-    xd_keep_memory();
+    xd_keep_memory(XD_KEPT_OF_PAYLOADS);
     (void)atexit(on_exit_of_process);
     struct sigaction action = {.sa_handler = on_terminate}; /* ends system calls */
     (void)sigaction(SIGTERM, &action, NULL);

@@ -129,7 +129,7 @@ SEXP rxd_broker_run(SEXP local, SEXP url, SEXP path, SEXP life)
         {[0] = rxd_text_or_null(local), [ON_TCP] = rxd_text_or_null(url), [2] = NULL};
     const char *file = Rf_translateChar(STRING_ELT(path, 0));
     struct sigaction action = {.sa_handler = on_terminate};
-    xd_keep_memory();
+    xd_keep_memory(XD_KEPT_OF_MESSAGES);
     wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     (void)sigaction(SIGTERM, &action, NULL);
     struct xd_error error = {""};

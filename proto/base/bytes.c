@@ -204,14 +204,14 @@ bool xd_bytes_is(const struct xd_bytes *bytes, const char *text)
            (size == 0 || memcmp(bytes->data, text, size) == 0);
 }
 
-/* Messages have up to 1 MiB, and libzmq asks for each anew. */
-#define FROM_HEAP_BELOW (4 << 20)
-#define KEPT_AT_MOST (16 << 20)
+/* The most that glibc takes. */
+#define FROM_HEAP_MOST ((size_t)32 << 20)
 
-void xd_keep_memory(void)
+void xd_keep_memory(size_t kept)
 {
 #ifdef __GLIBC__
-    (void)mallopt(M_MMAP_THRESHOLD, FROM_HEAP_BELOW);
-    (void)mallopt(M_TRIM_THRESHOLD, KEPT_AT_MOST);
+    size_t from_heap = kept / 2 < FROM_HEAP_MOST ? kept / 2 : FROM_HEAP_MOST;
+    (void)mallopt(M_MMAP_THRESHOLD, (int)from_heap);
+    (void)mallopt(M_TRIM_THRESHOLD, (int)kept);
 #endif
 }

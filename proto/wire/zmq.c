@@ -343,12 +343,26 @@ enum xd_err xd_zmq_send(void *socket,
 
 /* ---- connections ---- */
 
-void xd_zmq_thin_stream(int fd)
+/* At most what net.core.wmem_max allows; the kernel doubles it for its own. */
+#define UNIX_ROOM (1 << 20)
+
+static int domain_of(int fd)
 {
+    int domain = AF_UNSPEC;
+    socklen_t size = sizeof domain;
+    return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 ? domain
+                                                                      : AF_UNSPEC;
+}
+
+void xd_zmq_tune_stream(int fd)
+{
+    if (domain_of(fd) == AF_UNIX) {
+        int room = UNIX_ROOM;
+        (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
+        return;
+    }
 #ifdef TCP_THIN_LINEAR_TIMEOUTS
     int one = 1;
     (void)setsockopt(fd, IPPROTO_TCP, TCP_THIN_LINEAR_TIMEOUTS, &one, sizeof one);
-#else
-    (void)fd;
 #endif
 }

@@ -47,10 +47,12 @@ enum xd_err xd_zmq_send(void *socket,
                         struct xd_bytes *const *frames,
                         size_t count) XD_MUST_USE;
 
-/* Of a tcp connection that libzmq made or accepted: while little is under way, a lost
+/* For a connection that libzmq made or accepted. tcp: while little is under way, a lost
  * packet is sent again after 0.2 s each time instead of doubling the wait, so that a few
- * of them in a row are no silence (tcp(7), thin streams). Elsewhere and of other
- * descriptors quietly nothing. */
-void xd_zmq_thin_stream(int fd);
+ * of them in a row are no silence (tcp(7), thin streams). Unix sockets: the kernel takes
+ * a whole chunk at once, so that sender and receiver need not wake each other for every
+ * part of it (libzmq's option ZMQ_SNDBUF is for tcp alone). Other descriptors: quietly
+ * nothing. */
+void xd_zmq_tune_stream(int fd);
 
 #endif

@@ -139,8 +139,8 @@ int main(int argc, char **argv)
         return 2;
     }
     (void)mallopt(M_MMAP_THRESHOLD,
-                  4 << 20); /* what xd_keep_memory() sets for the other side */
-    (void)mallopt(M_TRIM_THRESHOLD, 16 << 20);
+                  32 << 20); /* what xd_keep_memory() sets for the other side */
+    (void)mallopt(M_TRIM_THRESHOLD, 64 << 20);
     curve = strcmp(argv[1], "curve") == 0;
     int tcp = strcmp(argv[1], "ipc") != 0, fd[2];
     size_t n = strtoull(argv[4], NULL, 10), size = strtoull(argv[5], NULL, 10);
