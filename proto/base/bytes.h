@@ -55,9 +55,9 @@ enum xd_err xd_bytes_slice(struct xd_bytes *whole,
  * (crossdock-broker and crossdock-worker do it): each arena of the allocator keeps up to
  * `kept` bytes (below 2 GiB) of what was freed, and takes blocks up to half of that, at
  * most 32 MiB, from there, instead of asking the system for each message and payload.
- * Payloads of 100 kB to 32 MiB then pass several times as fast where fresh pages are slow:
- * on a virtual machine one may cost 50 us, 16 MB 200 ms. A setting of the whole process;
- * no effect without glibc. */
+ * Payloads of 100 kB to 32 MiB then pass several times as fast where fresh pages are
+ * slow: on a virtual machine one may cost 50 us, 16 MB 200 ms. A setting of the whole
+ * process; no effect without glibc. */
 void xd_keep_memory(size_t kept);
 
 /* For who relays messages, and for who makes and reads payloads. */
