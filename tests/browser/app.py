@@ -11,7 +11,8 @@ import tempfile
 import time
 from pathlib import Path
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "client-r" / "inst" / "examples" / "shiny.R"
+EXAMPLES = Path(__file__).resolve().parents[2] / "client-r" / "inst" / "examples"
+EXAMPLE = EXAMPLES / "shiny.R"
 
 
 def eventually(condition, seconds):
@@ -58,9 +59,9 @@ def open_files(pid):
 
 
 class App:
-    """R running the example, in folders of its own. `prelude`: R code that runs before it."""
+    """R running an example, in folders of its own. `prelude`: R code that runs before it."""
 
-    def __init__(self, prelude=""):
+    def __init__(self, prelude="", example=EXAMPLE):
         self.folder = Path(tempfile.mkdtemp(prefix="xdb-", dir="/tmp"))  # short: sockets are made in it
         for name in ("tmp", "run", "state"):
             (self.folder / name).mkdir(mode=0o700)
@@ -68,7 +69,7 @@ class App:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}/"
         options = f"options(shiny.port = {self.port}L, shiny.host = '127.0.0.1', shiny.launch.browser = FALSE)"
-        code = f"{options}\n{prelude}\nsource('{EXAMPLE}', print.eval = TRUE)"
+        code = f"{options}\n{prelude}\nsource('{example}', print.eval = TRUE)"
         self.mark = f"CROSSDOCK_TEST_RUN={self.folder.name}"
         named = {
             "CROSSDOCK_TEST_RUN": self.folder.name,

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The R package's Shiny app in a real browser: sessions with daemons of their own, busy buttons, clocks that go on.
+"""The R package's Shiny apps in a real browser: sessions with daemons of their own, busy buttons, clocks that go on.
 
 usage: browser.py [--pictures FOLDER] [SCENARIO...]     SCENARIO: only these; FOLDER: for pictures of the pages
        browser.py --why-not                             exit code 0, or 1 and what is missing here
@@ -18,7 +18,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import devtools  # noqa: E402
-from app import App, EXAMPLE, eventually, is_alive, open_files, rows_between, slow_down  # noqa: E402
+from app import App, EXAMPLE, EXAMPLES, eventually, is_alive, open_files, rows_between, slow_down  # noqa: E402
 from devtools import Browser, Failure  # noqa: E402
 
 SLOWNESS = 5 if os.environ.get("XDT_SLOW") else 1
@@ -199,17 +199,57 @@ def ctrl_c_ends_the_app_and_everything(browser, app):
     expect(eventually(lambda: not app.left(), 10 * SLOWNESS), f"left behind: {app.left()}")
 
 
+# What the app of events shows.
+PART = "(b => b ? b.value : -1)(document.getElementById('progress'))"
+LINES = "document.getElementById('lines').innerText"
+RESULT = "document.getElementById('result').innerText"
+# From now on, each value that the bar has had, with the lines that were there and whether the task had ended.
+PARTS = f"""
+    window.parts = [];
+    new MutationObserver(() => {{
+        const part = {PART};
+        if (!parts.length || parts[parts.length - 1].part !== part)
+            parts.push({{part: part, lines: {LINES}, ended: {RESULT} !== ''}});
+    }}).observe(document.body, {{childList: true, characterData: true, attributes: true, subtree: true}});"""
+
+
+def a_bar_fills_while_its_task_runs(browser, app):
+    page, other = [browser.open(app.url) for _ in range(2)]
+    for one in (page, other):
+        one.wait(f"document.getElementById('time') && {PART} === 0", 30 * SLOWNESS, "an empty bar")
+    page.value(PARTS)
+    page.click("#start")
+    page.wait(f"{PART} >= 0.3", 20 * SLOWNESS, "the bar fills")
+    expect(page.value(RESULT) == "", "the task runs")
+    picture(page, "shiny-progress")
+    page.wait(f"{RESULT} === 'all done'", 20 * SLOWNESS, "the result")
+    page.wait(f"{PART} === 1", 5 * SLOWNESS, "a full bar")
+    page.wait(f"{LINES}.trim().split(/ *\\n/).length === 20", 5 * SLOWNESS, "all lines")
+    steps = page.value(LINES).split("\n")
+    expect([line.strip() for line in steps if line.strip()] == [f"step {i}" for i in range(1, 21)], f"lines: {steps}")
+    seen = [p for p in page.value("parts") if not p["ended"]]
+    values = [p["part"] for p in seen]
+    expect(values == sorted(values) and len({v for v in values if 0 < v < 1}) >= 5, f"it filled step by step: {values}")
+    expect(any("step 5" in p["lines"] for p in seen), "lines came while it ran")
+    expect(other.value(PART) == 0 and other.value(LINES).strip() == "", "the other session's bar is empty")
+    page.click("#start")  # again, from the beginning
+    page.wait(f"{PART} > 0 && {PART} < 0.5", 10 * SLOWNESS, "the bar begins anew")
+    page.close()  # in the middle
+    expect(eventually(lambda: len(app.pids()) == 1, 5 * SLOWNESS), "its daemon is gone, the other's is there")
+
+
 SCENARIOS = [
     (two_sessions_have_a_daemon_and_a_database_each, ""),
     (closing_a_tab_ends_its_daemon_and_no_other, ""),
     (twenty_sessions_leave_nothing, ""),
     (sessions_that_do_not_wait_hold_up_nobody, "daemons <- function(...) crossdock::daemons(..., .wait = FALSE)"),
     (ctrl_c_ends_the_app_and_everything, ""),
+    (a_bar_fills_while_its_task_runs, "", EXAMPLES / "progress.R"),
 ]
 
 
-def run(scenario, prelude):
-    app = App(prelude)
+def run(scenario, prelude, example=EXAMPLE):
+    app = App(prelude, example)
     browser = None
     try:
         browser = Browser(app.folder / "browser")
@@ -248,12 +288,12 @@ def main(args):
         pictures = Path(args[1])
         args = args[2:]
     passed = failed = 0
-    for scenario, prelude in SCENARIOS:
+    for scenario, *rest in SCENARIOS:
         if args and scenario.__name__ not in args:
             continue
         begun = time.monotonic()
         try:
-            run(scenario, prelude)
+            run(scenario, *rest)
             passed += 1
             end = "passed"
         except Exception:
