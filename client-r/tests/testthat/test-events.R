@@ -317,6 +317,38 @@ test_that("what the daemon's terminal gets is as before", {
   expect_true(eventually(says(loud, "shown")))
 })
 
+test_that("without the packages later and promises they come while the session waits", {
+  said <- run_r(quote({
+    packages <- c("later", "promises", "shiny")
+    cat("there:", packages[vapply(packages, requireNamespace, NA, quietly = TRUE)], "\n")
+    daemons(1)
+    m <- mirai({
+      for (i in 1:3) {
+        crossdock::progress(i / 4)
+        Sys.sleep(0.2)
+      }
+      cat("printed\n")
+      crossdock::emit("ahead")
+      c(requireNamespace("later", quietly = TRUE), loadedNamespaces() %in% c("later", "promises"))
+    })
+    on_event(
+      m, progress = function(value) cat(value, unresolved(m), "\n"), stdout = cat, emit = print
+    )
+    print(any(m[]))
+    print(task_events(m)$kind)
+    on_event(m, emit = function(value) cat("again", value, "\n"))
+    print(unlist(mirai_map(1:3, identity)[]))
+    print(race_mirai(list(mirai(1))))
+    print(inherits(tryCatch(loadNamespace("promises"), error = identity), "error"))
+    daemons(0)
+  }), only_packages("crossdock"))
+  expect_identical(c(said), c(
+    "there:  ", "0.25 TRUE ", "0.5 TRUE ", "0.75 TRUE ", "printed", "[1] \"ahead\"", "[1] FALSE",
+    "[1] \"progress\" \"progress\" \"progress\" \"stdout\"   \"emit\"    ", "again ahead ",
+    "[1] 1 2 3", "[1] 1", "[1] TRUE"
+  ))
+})
+
 test_that("arguments are checked", {
   expect_error(on_event(1), "`x` must be a task or a list of tasks, not <numeric>")
   expect_error(task_events("m"), "`x` must be a task or a list of tasks, not <character>")
