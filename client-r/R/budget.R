@@ -37,8 +37,7 @@ wait_for_room <- function(profile) {
         waiting_bytes(profile) / 1e6, profile$name, profile$memory / 1e6
       ))
     }
-    Sys.sleep(0.005)
-    .Call(C_rxd_starts_looked)
+    .Call(C_rxd_profile_wait, profile$pointer)
   }
 }
 

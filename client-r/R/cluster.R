@@ -186,6 +186,9 @@ cluster_commands <- function(x, remote, ...) {
     }
     launch_remote(1L, one, ..., .compute = node_profile(nodes[[i]]))
   })
+  if (is_http(remote)) {
+    return(invisible(unlist(commands, recursive = FALSE)))
+  }
   structure(unlist(commands), class = launch_class)
 }
 

@@ -4,6 +4,10 @@
 #' the same. `call_mirai()` waits and returns the task itself. Waiting can be interrupted;
 #' the tasks go on.
 #'
+#' A task belongs to the R process that made it. Saved to a file and restored, or sent to another
+#' process, a task whose value was collected before still has it; any other is *detached*: its
+#' value is an `errorValue` 7 which says so.
+#'
 #' @param x a task made by [mirai()], or a list of such, or a [mirai_map()].
 #' @param options of a map, see [mirai_map()]: a character vector of `".flat"`,
 #'   `".progress"` and `".stop"`, or a named list.
@@ -99,7 +103,11 @@ stop_mirai <- function(x) {
 
 #' @export
 print.crossdock_task <- function(x, ...) {
-  cat(if (unresolved(x)) "< mirai [] >\n" else "< mirai [$data] >\n")
+  if (.Call(C_rxd_task_is_detached, x)) {
+    cat("< mirai [detached] >\n")
+  } else {
+    cat(if (unresolved(x)) "< mirai [] >\n" else "< mirai [$data] >\n")
+  }
   invisible(x)
 }
 

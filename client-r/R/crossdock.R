@@ -34,6 +34,8 @@ the$has_later <- FALSE # on a daemon: package later was loaded by a task
 the$is_ending <- FALSE # on a daemon: daemons(NULL) was called
 the$is_own <- FALSE # on a daemon: the task was the package's, and does not count
 the$task <- NULL # being evaluated here, if this process is a daemon
+the$tracer <- NULL # of OpenTelemetry, where tracing is on; see otel.R
+the$daemon_span <- NULL # on a daemon: that it has connected
 
 # Classes of ours stand before mirai's, so that both packages can be loaded.
 task_class <- c("crossdock_task", "mirai", "recvAio")
@@ -48,6 +50,12 @@ daemons_class <- c("crossdock_daemons", "miraiDaemons")
 # What a task's `data` is until it has ended: always this very object.
 unresolved_value <- structure(NA, class = c("crossdock_unresolved", "unresolvedValue"))
 
+# The value of a task object that nothing here knows of.
+detached_value <- structure(7L, class = value_class, message = paste(
+  "this task object was restored from a file, or comes from another R process: it is detached,",
+  "its value is only with the session that made it; collect tasks before saving them"
+))
+
 # The function behind the active binding `data` of a task; C gives each task a copy with
 # the task as its environment. Filled in by .onLoad().
 task_data <- NULL
@@ -55,7 +63,7 @@ task_data <- NULL
 # Of R and this package, which brokers show. Filled in by .onLoad().
 versions <- NULL
 
-task_value <- function(aio) .Call(C_rxd_task_data, aio)
+task_value <- function(aio, task) .Call(C_rxd_task_data, aio, task)
 
 # Errors that C raises.
 stop_crossdock <- function(name, text) {

@@ -71,8 +71,10 @@ daemon <- function(
   profile <- if (is.null(.compute)) NA_character_ else profile_name(.compute)
   supervised <- guard_daemon()
   has <- check_has(has)
+  look_for_tracer()
   worker <- connect_daemon(address, profile, tlscert, has, isTRUE(asyncdial), supervised)
   on.exit(.Call(C_rxd_worker_close, worker))
+  mark_connected(address)
   start_random(rs)
   quiet <- !isTRUE(output) && !supervised
   heard <- !interactive() && sink.number() == 0L && .Call(C_rxd_worker_output, quiet)
@@ -85,10 +87,13 @@ daemon <- function(
   cleanup <- isTRUE(as.logical(cleanup))
   code <- serve_tasks(worker, limits, cleanup)
   while (code == exit_lost && isFALSE(autoexit) && !supervised) {
+    mark_disconnected(address)
     .Call(C_rxd_worker_close, worker)
     worker <- connect_daemon(address, profile, tlscert, has, TRUE, supervised)
+    mark_connected(address)
     code <- serve_tasks(worker, limits, cleanup)
   }
+  mark_disconnected(address)
   if (supervised && code == exit_lost) {
     .Call(C_rxd_worker_close, worker)
     .Call(C_rxd_worker_output, NULL)
@@ -230,6 +235,7 @@ run_task <- function(worker, task) {
   the$tells <- task[[6L]]
   config <- task[[3L]]
   calls <- task_environment <- NULL
+  span <- if (!is.null(the$tracer)) eval_span(environment(), task[[4L]])
   tryCatch(
     withCallingHandlers(
       if (!.Call(C_rxd_worker_arm, worker)) {
@@ -253,6 +259,7 @@ run_task <- function(worker, task) {
       warning = tell_warning
     ),
     error = function(e) {
+      fail_span(span, "miraiError")
       if (task[[1L]]) { # its client need not know R
         .Call(C_rxd_worker_fail, worker, conditionMessage(e))
       } else {
@@ -261,9 +268,13 @@ run_task <- function(worker, task) {
     },
     interrupt = function(i) {
       .Call(C_rxd_worker_disarm, worker)
+      fail_span(span, "miraiInterrupt")
       finish_interrupted(worker)
     }
   )
+  if (!is.null(span)) {
+    otel::end_span(span) # before `.finally`
+  }
   if (!task[[1L]] && length(task[[4L]]) > 4L && !is.null(task[[4L]][[5L]]) &&
     is.environment(task_environment)) {
     run_finally(task[[4L]][[5L]], task_environment)

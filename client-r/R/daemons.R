@@ -5,8 +5,8 @@
 #   n, seed, seeded, stream, daemon_stream (random numbers, see random.R), memory, peak (bytes,
 #   see budget.R), persist (setups, see everywhere.R), has_s4 (classes in config), place (its
 #   name with the broker), url (as others dial it), local (as local daemons do), ports (of a
-#   broker on tcp), tlscert (the public key of one on tcp, where known). One without
-#   daemons has `sync`, see sync.R, and few of these.
+#   broker on tcp), tlscert (the public key of one on tcp, where known), span (see
+#   otel.R). One without daemons has `sync`, see sync.R, and few of these.
 
 #' Set daemons up, or end them
 #'
@@ -113,6 +113,7 @@ daemons <- function(
   seed <- check_seed(seed)
   memory <- check_memory(memory)
   check_certificates(tls, pass)
+  look_for_tracer()
   if (missing(n)) {
     if (is.null(url) && is.null(broker) && is.null(pool) && !sync) {
       n # the usual error
@@ -143,7 +144,8 @@ daemons <- function(
   }
   reset_profile(name)
   if (sync) {
-    new_sync_profile(name, serial, seed)
+    profile <- new_sync_profile(name, serial, seed)
+    profile$span <- profile_span("daemons set", profile)
     return(invisible(daemons_value(TRUE, name)))
   }
   profile <- new_profile(name, url, broker, tlscert, dispatcher, serial, args, pool)
@@ -164,6 +166,7 @@ daemons <- function(
       give_streams(profile, as.integer(n))
     }
   }
+  profile$span <- profile_span("daemons set", profile)
   ready <- TRUE
   invisible(daemons_value(TRUE, name))
 }
@@ -308,6 +311,9 @@ reset_profile <- function(name) {
   profile <- the$profiles[[name]]
   if (is.null(profile)) {
     return(invisible())
+  }
+  if (!is.null(profile$span)) {
+    profile_span("daemons reset", profile, profile$span)
   }
   if (is_sync(profile)) {
     the$profiles[[name]] <- NULL

@@ -78,8 +78,8 @@ print.crossdock_interrupt <- function(x, ...) {
 
 # Texts of the codes that an errorValue can have here.
 value_texts <- c(
-  "5" = "Timed out", "7" = "Object closed", "19" = "Connection reset",
-  "20" = "Operation canceled", "1000" = "Internal error detected"
+  "5" = "Timed out", "6" = "Connection refused", "7" = "Object closed",
+  "19" = "Connection reset", "20" = "Operation canceled", "1000" = "Internal error detected"
 )
 
 #' @export

@@ -53,6 +53,8 @@ launch <- function(profile, n, args) {
   }
   owner <- .Call(C_rxd_session_number, profile$session)
   .Call(C_rxd_launch, profile$group, command, environment, profile$local, profile$place, owner, n)
+  profile$is_told <- FALSE
+  .Call(C_rxd_starts_expect, slow_start)
   if (grepl("(^|,)output=TRUE(,|$)", args)) {
     .Call(C_rxd_launched_echo, profile$group)
   }
@@ -87,6 +89,7 @@ wait_local <- function(profile, n) {
     now <- proc.time()[[3L]]
     if (now - told >= slow_start) {
       told <- now
+      profile$is_told <- TRUE
       tell_slow_start(connected, n, now - began, .Call(C_rxd_launched, profile$group))
     }
     Sys.sleep(0.005)
@@ -156,7 +159,7 @@ start_fault <- function(profile) {
 look_at_starts <- function() {
   found <- FALSE
   for (profile in c(the$profiles, the$ephemeral)) {
-    fault <- if (!is_sync(profile)) tryCatch(start_fault(profile), error = function(e) NULL)
+    fault <- if (!is_sync(profile)) tryCatch(profile_fault(profile), error = function(e) NULL)
     if (is.character(fault)) {
       .Call(C_rxd_profile_fail, profile$pointer, fault)
       found <- TRUE
@@ -167,17 +170,44 @@ look_at_starts <- function() {
   found
 }
 
-# Called from C where somebody has waited for long: once for each profile whose daemons take
-# their time to start.
+# The same of local daemons and of those that were launched elsewhere: a fault is that of both.
+profile_fault <- function(profile) {
+  fault <- start_fault(profile)
+  if (!length(profile$launches)) {
+    return(fault)
+  }
+  elsewhere <- launch_fault(profile)
+  has_local <- .Call(C_rxd_launched, profile$group)$alive > 0L
+  if (is.character(elsewhere) && (!has_local || is.character(fault))) elsewhere
+}
+
+# Called from C at a time that rxd_starts_expect() has set: says once of each profile that its
+# daemons take their time to start.
 tell_slow_starts <- function() {
+  next_look <- Inf
   for (profile in c(the$profiles, the$ephemeral)) {
-    found <- if (!is_sync(profile)) .Call(C_rxd_launched, profile$group)
-    if (is.null(profile$is_told) && isTRUE(found$alive > 0L && found$age >= slow_start) &&
-      tryCatch(profile_counts(profile)[["joined"]] == 0, error = function(e) FALSE)) {
-      profile$is_told <- TRUE
-      tell_slow_start(0L, found$alive, found$age, found)
+    if (!is_sync(profile)) {
+      seconds <- tryCatch(tell_slow_profile(profile), crossdock_error = function(e) Inf)
+      next_look <- min(next_look, seconds)
     }
   }
+  if (is.finite(next_look)) {
+    .Call(C_rxd_starts_expect, next_look)
+  }
+}
+
+# In how many seconds to look again; Inf: not at all.
+tell_slow_profile <- function(profile) {
+  next_look <- tell_launches(profile)
+  found <- .Call(C_rxd_launched, profile$group)
+  if (isFALSE(profile$is_told) && found$alive > 0L && profile_counts(profile)[["joined"]] == 0) {
+    if (found$age < slow_start) {
+      return(min(next_look, slow_start - found$age))
+    }
+    profile$is_told <- TRUE
+    tell_slow_start(0L, found$alive, found$age, found)
+  }
+  next_look
 }
 
 # Asked to end, then killed after `grace` seconds; waits for their end.

@@ -60,6 +60,9 @@ mirai_map <- function(
   names <- names[nzchar(names)]
   expr <- if (length(names)) map_after_call else map_call
   profile <- task_profile(.compute)
+  if (!is.null(the$tracer)) {
+    start_span(environment(), "mirai_map", profile$span)
+  }
   tasks <- lapply(map_arguments(.x), function(x) {
     wait_for_room(profile)
     args <- list(.f = .f, .x = x, .args = .args)

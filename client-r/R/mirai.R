@@ -192,7 +192,7 @@ task_args <- function(args) {
 
 # What travels: with the version it is written in, see run_task(). A fifth may follow, `.finally`;
 # a sixth, FALSE: nobody wants to hear of it while it runs; a seventh, the names of the variables
-# that the broker fills.
+# that the broker fills; an eighth, what its spans belong to, see otel.R.
 task_body <- function(expr, args, globals) {
   if (isFALSE(getOption("crossdock.events"))) {
     list(expr, args, globals, the$series, NULL, FALSE)
@@ -211,6 +211,7 @@ submit_task <- function(
   finally = NULL,
   options = NULL
 ) {
+  span <- if (!is.null(the$tracer)) task_span(environment(), profile)
   after <- NULL
   if (has_after(options)) {
     after <- split_after(options, !is_sync(profile))
@@ -233,6 +234,18 @@ submit_task <- function(
     }
     body[[7L]] <- after$names
   }
+  if (!is.null(span)) {
+    body[[8L]] <- otel::pack_http_context()
+  }
+  task <- submit_body(profile, body, timeout, options)
+  if (!is.null(span)) {
+    span$set_attribute("mirai.id", attr(task, "id"))
+  }
+  task
+}
+
+# It is on its way, or, without daemons, has ended.
+submit_body <- function(profile, body, timeout, options) {
   if (is_sync(profile)) {
     return(submit_sync(profile, body, timeout))
   }

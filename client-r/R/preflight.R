@@ -30,8 +30,18 @@ body_pointers <- function(body, config) {
 
 # An S4 object is met by R's serializer only as what it is made of, so its class cannot be
 # looked up: an error, not something broken on arrival.
-check_s4 <- function(body, config) {
-  walk_body(body, function(x, path, holder) {
+check_s4 <- function(body, config) walk_body(body, s4_visitor(config))
+
+# The same of the value of a task, called from C on a daemon: list(value).
+check_s4_value <- function(value, config) {
+  if (has_s4(config)) {
+    walk_body(list(NULL, list(value = value[[1L]])), s4_visitor(config))
+  }
+}
+
+s4_visitor <- function(config) {
+  force(config)
+  function(x, path, holder) {
     if (isS4(x) && typeof(x) == "S4" && has_codec(x, config) && !is_reference(x)) {
       stop_crossdock("no_codec", sprintf(
         paste(
@@ -41,7 +51,7 @@ check_s4 <- function(body, config) {
         path, class(x)[[1L]]
       ))
     }
-  })
+  }
 }
 
 is_reference <- function(x) is.environment(attr(x, ".xData")) && methods::is(x, "envRefClass")
@@ -65,7 +75,7 @@ walk_body <- function(body, visit) {
   state <- new.env(parent = emptyenv())
   state$seen <- list() # environments
   state$left <- walk_limit
-  for (part in body[2:3]) {
+  for (part in body[2:min(3L, length(body))]) {
     for (name in names(part)) {
       walk(part[[name]], name, NA_character_, visit, state)
     }

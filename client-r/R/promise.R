@@ -106,6 +106,9 @@ value_condition <- function(value) {
   if (!is_mirai_error(value)) {
     code <- if (is.integer(value)) as.integer(value)
     text <- if (is.null(code)) "Interrupted" else value_text(value)
+    if (!is.null(attr(value, "message"))) {
+      text <- paste0(text, ": ", attr(value, "message"))
+    }
     return(structure(
       class = c("crossdock_outcome", "simpleError", "error", "condition"),
       list(message = text, call = NULL, code = code)

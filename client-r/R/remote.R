@@ -25,14 +25,29 @@
 #' `cluster_config()` hands a job to a resource manager: `"sbatch"` (Slurm), `"qsub"` (SGE,
 #' Torque, PBS), `"bsub"` (LSF). A job that is not accepted is an error.
 #'
-#' `remote_config()` is for everything else. `http_config()` is not in this version.
+#' `http_config()` sends a request over HTTP for each daemon, to Posit Workbench or another service
+#' that starts jobs; it needs the packages curl and jsonlite. Without arguments it is for an R
+#' session of Posit Workbench, which says where that is in the environment variables
+#' `RS_SERVER_ADDRESS` and `RS_SESSION_RPC_COOKIE`. What stands in `data` for `"%s"` is the call of
+#' [daemon()], as in the quotes of a JSON string; any other `%` is written `%%`. A request has five
+#' seconds. What cannot be reached, or refuses, is no error, but a value.
+#'
+#' `remote_config()` is for everything else.
+#'
+#' @section Daemons that do not come:
+#' Where every launcher has failed (a program with its exit code, a service with the status of its
+#' answer) and no daemon has connected, tasks of the profile end as errors with what the launcher
+#' said last, and [status()] says it as `fault`. Daemons that are missing after ten seconds are told
+#' of in a message, once, with what is known: the last lines of a launcher's output, in which SSH
+#' has also what the daemon said.
 #'
 #' @param n how many daemons; or a cluster made by [make_cluster()], or one of its nodes. With
 #'   `ssh_config()` of several hosts: 1, which means one on each host, or as many as there are
 #'   hosts.
 #' @param remote made by one of the functions here.
 #' @param ... arguments for [daemon()], instead of those given to [daemons()]. Of
-#'   `http_config()`: ignored.
+#'   `http_config()`: for `data`, where that is a function; the default's are `rscript`,
+#'   `job_name`, `cluster`, `resource_profile`, or `cpus` and `memory` (megabytes).
 #' @inheritParams mirai
 #' @param command a program to run with `args`; `NULL`: none, the commands are only returned.
 #'   Of `cluster_config()`: the one that takes a job's script from its standard input.
@@ -44,10 +59,18 @@
 #' @param tunnel whether daemons connect through the SSH connection.
 #' @param timeout of making an SSH connection, in seconds.
 #' @param options of the job, lines for the head of its script: `"#SBATCH --mem=16G"`. Other
-#'   shell commands may follow, such as `"module load R"`.
+#'   shell commands may follow, such as `"module load R"`. Spaces before a line are taken away.
+#' @param url of the service; here and in what follows a value, or a function that gives it when
+#'   daemons are launched.
+#' @param method of the request.
+#' @param headers of the request, a named character vector.
+#' @param data of the request, a string with `"%s"` in it.
+#' @param cookie,token `NULL`, or a string for a header `Cookie`, or `Authorization: Bearer`.
 #' @return `launch_remote()`: the commands, of class `miraiLaunchCmd`; their printed form can
-#'   be copied into a shell on another host. The other functions: a list, for `remote` of
-#'   `launch_remote()` and [daemons()].
+#'   be copied into a shell on another host. With `http_config()` a list of the answers, invisibly:
+#'   lists of `status`, an integer, `headers` (`NULL`) and `data`, a string; where no answer came
+#'   `status` and `data` are an `errorValue`, 5 (no answer in time) or 6, whose attribute `message`
+#'   says why. The other functions: a list, for `remote` of `launch_remote()` and [daemons()].
 #' @seealso [host_url()], [local_url()], [daemon()]
 #' @examples
 #' \donttest{
@@ -58,6 +81,7 @@
 #' remote_config(command = "ssh", args = c("-fTp 22 user@@host", "."), quote = TRUE)
 #' ssh_config(c("ssh://10.75.32.90:222", "ssh://user@@nodename"), timeout = 5)
 #' cluster_config("sbatch", options = "#SBATCH --job-name=daemons\n#SBATCH --mem=16G")
+#' http_config("https://example.org/jobs", data = "{\"r\": \"%s\"}", token = "secret")
 #' \dontrun{
 #' # the daemons are reached through SSH, this host needs no open port
 #' daemons(
@@ -76,13 +100,16 @@ launch_remote <- function(n = 1L, remote = remote_config(), ..., .compute = NULL
   check_not_sync(profile)
   check_remote(remote)
   args <- if (...length()) daemon_args(...) else profile$args
+  if (is_http(remote)) {
+    return(invisible(launch_http(profile, remote, args, check_count(n), sys.call())))
+  }
   commands <- launch_commands(profile, remote$rscript, args, check_count(n))
   if (length(remote$command)) {
     runs <- launch_args(remote, n, profile)
     if (length(runs) > length(commands)) { # one daemon on each host
       commands <- launch_commands(profile, remote$rscript, args, length(runs))
     }
-    Map(run_remote, list(remote), runs, commands)
+    Map(run_remote, list(profile), list(remote), runs, commands)
   }
   structure(commands, class = launch_class)
 }
@@ -96,26 +123,31 @@ print.crossdock_launch <- function(x, ...) {
 }
 
 check_remote <- function(remote) {
-  if (!is.list(remote) || !all(c("args", "rscript") %in% names(remote))) {
+  if (!is.list(remote) || !is_http(remote) && !all(c("args", "rscript") %in% names(remote))) {
     stop_argument(
-      "`remote` must be made by remote_config(), ssh_config() or cluster_config()",
+      "`remote` must be made by remote_config(), ssh_config(), cluster_config() or http_config()",
       call = sys.call(-1L)
     )
   }
 }
 
-# Without dispatcher each has its random numbers from here.
+# The shell commands that start daemons of this profile on other hosts.
 launch_commands <- function(profile, rscript, args, n) {
+  calls <- daemon_calls(profile, args, n)
+  sprintf("%s -e %s", rscript, vapply(calls, shQuote, "", USE.NAMES = FALSE))
+}
+
+# What they evaluate. Without dispatcher each has its random numbers from here.
+daemon_calls <- function(profile, args, n) {
   vapply(seq_len(n), function(i) {
     own <- if (!profile$dispatcher) {
       add_args(args, stream_argument(daemon_streams(profile, 1L)[[1L]]))
     }
-    launch_command(profile, rscript, if (is.null(own)) args else own)
+    daemon_call(profile, if (is.null(own)) args else own)
   }, "")
 }
 
-# The shell command that starts a daemon of this profile on another host.
-launch_command <- function(profile, rscript, args) {
+daemon_call <- function(profile, args) {
   arguments <- c(
     deparse(reachable_url(profile$url)),
     if (!profile$dispatcher) "dispatcher=FALSE",
@@ -123,8 +155,7 @@ launch_command <- function(profile, rscript, args) {
     args[nzchar(args)],
     if (is_tcp(profile$url)) sprintf("tlscert=\"%s\"", .Call(C_rxd_server_key, profile$tlscert))
   )
-  call <- sprintf("crossdock::daemon(%s)", paste(arguments, collapse = ","))
-  sprintf("%s -e %s", rscript, shQuote(call))
+  sprintf("crossdock::daemon(%s)", paste(arguments, collapse = ","))
 }
 
 # The vectors of arguments for `n` runs, a list.
@@ -156,10 +187,10 @@ tunnel_args <- function(args, profile) {
 
 # Run it with the daemon's command in the place of the dot. A job is waited for: it is either
 # taken or not. An SSH connection is not: it may take its time, and others wait behind it.
-run_remote <- function(remote, args, command) {
+run_remote <- function(profile, remote, args, command) {
   args[args == "."] <- if (isTRUE(remote$quote)) shQuote(command) else command
-  if (!isTRUE(remote$job)) {
-    return(system2(remote$command, args, wait = FALSE))
+  if (!is.null(remote$quote)) {
+    return(run_launcher(profile, remote$command, args))
   }
   said <- suppressWarnings(
     system2(remote$command, input = paste(args, collapse = ""), stdout = TRUE, stderr = TRUE)
@@ -171,6 +202,7 @@ run_remote <- function(remote, args, command) {
       collapse = "\n"
     ))
   }
+  expect_launch(profile, "the job", code = 0L, said = said)
 }
 
 #' @rdname launch_remote
@@ -203,16 +235,10 @@ ssh_config <- function(
 #' @rdname launch_remote
 #' @export
 cluster_config <- function(command = "sbatch", options = "", rscript = "Rscript") {
+  options <- gsub("(^|\n)[ \t]+", "\\1", options)
   # quoted, so that no shell here looks into it
-  head <- sprintf("%s <<'crossdock'\n#!/bin/sh\n%s\n", command, options)
-  list(
-    command = "/bin/sh", args = c(head, ".", "\ncrossdock\n"), rscript = rscript, quote = FALSE,
-    tunnel = FALSE, job = TRUE
+  head <- sprintf("%s <<'crossdock'\n#!/bin/sh\n%s\n", command[[1L]], options)
+  list( # a `quote` of NULL says that it is a job
+    command = "/bin/sh", args = c(head, ".", "\ncrossdock\n"), rscript = rscript, quote = NULL
   )
-}
-
-#' @rdname launch_remote
-#' @export
-http_config <- function(...) {
-  stop_argument("`http_config()` is not available in this version of crossdock")
 }

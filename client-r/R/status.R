@@ -48,7 +48,8 @@ status <- function(.compute = NULL) {
   if (profile$address != "" && !is_own_broker(profile$address)) {
     out$scope <- "all sessions that use this profile of the broker"
   }
-  fault <- start_fault(profile)
+  .Call(C_rxd_starts_looked)
+  fault <- profile_fault(profile)
   if (is.character(fault)) {
     out$fault <- fault
   }

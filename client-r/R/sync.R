@@ -33,6 +33,9 @@ submit_sync <- function(profile, body, timeout, everywhere = FALSE) {
   config <- if (is.null(profile$serial)) registered_serial() else profile$serial
   config <- if (length(config)) config
   told <- new.env(parent = emptyenv())
+  if (has_s4(config)) {
+    check_s4(body, config)
+  }
   body <- .Call(C_rxd_frames_of, body, config, "client")
   result <- if (is_over(timeout)) {
     .Call(C_rxd_frames_of, timed_out, NULL, "worker")
@@ -42,7 +45,10 @@ submit_sync <- function(profile, body, timeout, everywhere = FALSE) {
         .Call(C_rxd_value_of, body, config, "worker"), timeout, everywhere, config, told
       )
       tryCatch(
-        .Call(C_rxd_frames_of, value, config, "worker"),
+        {
+          check_s4_value(value, config)
+          .Call(C_rxd_frames_of, value, config, "worker")
+        },
         error = function(e) .Call(C_rxd_frames_of, list(error_value(e, NULL)), NULL, "worker")
       )
     })
@@ -111,6 +117,7 @@ evaluate_sync <- function(what, timeout, everywhere, config, told) {
   timeout <- if (is.null(timeout)) NA_integer_ else as.integer(timeout)
   alarm <- .Call(C_rxd_alarm, if (is.na(timeout) || timeout < 0L) NA_integer_ else timeout)
   calls <- NULL
+  span <- if (!is.null(the$tracer)) eval_span(environment(), what)
   value <- tryCatch(
     withCallingHandlers(
       {
@@ -124,8 +131,14 @@ evaluate_sync <- function(what, timeout, everywhere, config, told) {
       message = tell_message,
       warning = tell_warning
     ),
-    error = function(e) list(error_value(e, calls)),
-    interrupt = function(i) list(structure("", class = interrupt_class))
+    error = function(e) {
+      fail_span(span, "miraiError")
+      list(error_value(e, calls))
+    },
+    interrupt = function(i) {
+      fail_span(span, "miraiInterrupt")
+      list(structure("", class = interrupt_class))
+    }
   )
   if (.Call(C_rxd_alarm_end, alarm)) timed_out else value
 }

@@ -91,7 +91,7 @@ explain.default <- function(x, ...) {
 explain.crossdock_task <- function(x, ...) {
   known <- .Call(C_rxd_task_explain, x)
   if (is.null(known)) {
-    known <- list(NA_character_, "ended")
+    known <- list(NA_character_, if (.Call(C_rxd_task_is_detached, x)) "detached" else "ended")
   }
   names <- c(
     "id", "state", "reason", "worker", "ahead", "workers", "predicted", "attempts", "deaths",

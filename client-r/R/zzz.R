@@ -6,9 +6,9 @@ utils::globalVariables("aio")
 .onLoad <- function(libname, pkgname) {
   namespace <- parent.env(environment())
   .Call(C_rxd_attach, namespace)
-  # function() task_value(aio), with the function itself in the call: its environment will be a
-  # task, where only `aio` can be found
-  body <- as.call(list(task_value, as.name("aio")))
+  # function() task_value(aio, parent.env(environment())), with the function itself in the call:
+  # its environment will be a task, where only `aio` and what package base has can be found
+  body <- as.call(list(task_value, as.name("aio"), quote(parent.env(environment()))))
   namespace$task_data <- as.function(list(body), envir = baseenv())
   version <- getNamespaceInfo(namespace, "spec")[["version"]]
   namespace$versions <- c(paste("R", getRversion()), paste("crossdock", version))

@@ -18,6 +18,7 @@ SEXP rxd_profile_close(SEXP profile, SEXP code);
 SEXP rxd_profile_fail(SEXP profile, SEXP text);
 SEXP rxd_profile_count(SEXP profile);
 SEXP rxd_profile_waiting(SEXP profile, SEXP queued);
+SEXP rxd_profile_wait(SEXP profile);
 SEXP rxd_profile_set(SEXP profile, SEXP settings);
 SEXP rxd_profile_kick(SEXP profile);
 SEXP rxd_profile_tasks(SEXP profile);
@@ -27,9 +28,10 @@ SEXP rxd_submit(SEXP route, SEXP body, SEXP timeout, SEXP parts, SEXP options);
 SEXP rxd_submit_call(SEXP route, SEXP callee, SEXP args, SEXP timeout, SEXP options);
 SEXP rxd_task_class(SEXP expr);
 SEXP rxd_task_is_kept(SEXP task);
+SEXP rxd_task_is_detached(SEXP task);
 SEXP rxd_task_explain(SEXP task);
 SEXP rxd_task_ended(SEXP route, SEXP code);
-SEXP rxd_task_data(SEXP pointer);
+SEXP rxd_task_data(SEXP pointer, SEXP task);
 SEXP rxd_task_unresolved(SEXP x);
 SEXP rxd_task_wait(SEXP x);
 SEXP rxd_task_collect(SEXP x);
@@ -70,6 +72,7 @@ SEXP rxd_launched(SEXP group);
 SEXP rxd_launched_echo(SEXP group);
 SEXP rxd_launched_stop(SEXP group, SEXP grace);
 SEXP rxd_starts_looked(void);
+SEXP rxd_starts_expect(SEXP seconds);
 
 SEXP rxd_broker_run(SEXP local, SEXP url, SEXP path, SEXP life);
 SEXP rxd_host_addresses(void);
@@ -93,6 +96,7 @@ SEXP rxd_strip_srcref(SEXP expr);
     X(profile_fail, 2)                                                                   \
     X(profile_count, 1)                                                                  \
     X(profile_waiting, 2)                                                                \
+    X(profile_wait, 1)                                                                   \
     X(profile_set, 2)                                                                    \
     X(profile_kick, 1)                                                                   \
     X(profile_tasks, 1)                                                                  \
@@ -101,9 +105,10 @@ SEXP rxd_strip_srcref(SEXP expr);
     X(submit_call, 5)                                                                    \
     X(task_class, 1)                                                                     \
     X(task_is_kept, 1)                                                                   \
+    X(task_is_detached, 1)                                                               \
     X(task_explain, 1)                                                                   \
     X(task_ended, 2)                                                                     \
-    X(task_data, 1)                                                                      \
+    X(task_data, 2)                                                                      \
     X(task_unresolved, 1)                                                                \
     X(task_wait, 1)                                                                      \
     X(task_collect, 1)                                                                   \
@@ -135,6 +140,7 @@ SEXP rxd_strip_srcref(SEXP expr);
     X(launched_echo, 1)                                                                  \
     X(launched_stop, 2)                                                                  \
     X(starts_looked, 0)                                                                  \
+    X(starts_expect, 1)                                                                  \
     X(broker_run, 4)                                                                     \
     X(host_addresses, 0)                                                                 \
     X(server_key, 1)                                                                     \

@@ -11,6 +11,7 @@
 
 #include "call.h"
 #include "calls.h"
+#include "codec.h"
 #include "crossdock_worker.h"
 #include "output.h"
 #include "serial.h"
@@ -352,6 +353,20 @@ SEXP rxd_worker_next(SEXP pointer, SEXP timeout)
     return out;
 }
 
+/* An R error where there is an object in it that its class's functions cannot reach. */
+static void check_objects(SEXP value, SEXP config)
+{
+    bool is_plain = Rf_isVectorAtomic(value) && ATTRIB(value) == R_NilValue;
+    if (is_plain || rxd_config_size(config) == 0) {
+        return;
+    }
+    SEXP in_list = PROTECT(Rf_allocVector(VECSXP, 1)); /* it may be a call */
+    SET_VECTOR_ELT(in_list, 0, value);
+    SEXP call = PROTECT(Rf_lang3(rxd_own("check_s4_value"), in_list, config));
+    (void)Rf_eval(call, R_BaseEnv);
+    UNPROTECT(2);
+}
+
 /* Shut interrupts out and end the job. `kind`: "value" (of a task in R's format), "call"
  * (a call's value), or "error" (an object that stands for it, with its text). An R error,
  * with the job still open, when the value cannot be encoded. */
@@ -367,6 +382,7 @@ SEXP rxd_worker_finish(SEXP pointer, SEXP value, SEXP kind, SEXP config)
     if (what == 'c') {
         rxd_call_encode(parcel, value, config, "worker");
     } else {
+        check_objects(value, config);
         rxd_encode(parcel, value, config, "worker");
     }
     rxd_output_of(NULL);

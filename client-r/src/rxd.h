@@ -70,11 +70,16 @@ void *rxd_pointer(SEXP pointer, const char *kind);
 #define RXD_SLICE_MS 200
 /* Where nothing can be waited for and somebody has to look. */
 #define RXD_GLANCE_MS 5
+/* How soon it is seen that a task has begun, which nobody says. */
+#define RXD_BEGUN_MS 20
 /* A broker that is there answers a question within this. */
 #define RXD_ANSWER_TIMEOUT_MS 5000
 
 /* Sleep a slice of at most `ms`, then rxd_check(); may jump. */
 void rxd_pause(int ms);
+
+/* Seconds of a clock that nobody sets. */
+double rxd_steady_seconds(void);
 
 /* Seconds since 1970. */
 double rxd_wall_seconds(void);
@@ -91,10 +96,9 @@ void rxd_starts_changed(void);
  * end here. May jump. */
 void rxd_starts_look(void);
 
-/* A task has been waited for so long that the user should hear of daemons that take their
- * time to start. May jump. */
-#define RXD_LONG_WAIT_SLICES (10000 / RXD_SLICE_MS)
-void rxd_starts_tell(void);
+/* The same only when its time has come, for who does not wait: it costs nothing. May
+ * jump. */
+void rxd_starts_look_due(void);
 
 /* A task is watched from now on, while nobody waits. */
 void rxd_starts_watched(void);

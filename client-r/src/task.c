@@ -295,6 +295,7 @@ SEXP rxd_submit(SEXP route, SEXP body, SEXP timeout, SEXP parts, SEXP options)
 {
     uint32_t part_count = (uint32_t)Rf_asInteger(parts);
     bool has_kind = options == R_NilValue && part_count == 0;
+    rxd_starts_look_due();
     SEXP parcel = PROTECT(rxd_parcel_new());
     rxd_encode(parcel, body, VECTOR_ELT(route, ROUTE_CONFIG), "client");
     struct xd_call call = {.format = XD_FORMAT_R, .timeout_ms = milliseconds(timeout)};
@@ -445,24 +446,49 @@ static SEXP resolve(struct rxd_task *task, SEXP pointer)
     return value;
 }
 
+static bool has_value(SEXP pointer)
+{
+    return TYPEOF(pointer) == EXTPTRSXP &&
+           R_ExternalPtrTag(pointer) == Rf_install(TASK "_value");
+}
+
+/* What it is, or was; of one that has neither a task nor a value: it was restored from a
+ * file, or belongs to another process. */
 static SEXP pointer_value(SEXP pointer)
 {
     struct rxd_task *task = rxd_pointer(pointer, TASK);
     if (task == NULL) {
-        bool has_value = TYPEOF(pointer) == EXTPTRSXP &&
-                         R_ExternalPtrTag(pointer) == Rf_install(TASK "_value");
-        return has_value ? R_ExternalPtrProtected(pointer)
-                         : rxd_error_value(RXD_CODE_CLOSED);
+        return has_value(pointer) ? R_ExternalPtrProtected(pointer)
+                                  : rxd_own("detached_value");
     }
     bool is_ready =
         rxd_task_is_done(task) && !task->is_decoding; /* a codec may look at its task */
     return is_ready ? resolve(task, pointer) : rxd_unresolved();
 }
 
-/* What `m$data` gives: never waits. */
-SEXP rxd_task_data(SEXP pointer)
+/* The same of a task object, which has it as `value` from then on, too. */
+static SEXP task_value(SEXP task, SEXP pointer)
 {
-    return pointer_value(pointer);
+    SEXP name = Rf_install("value");
+    SEXP value = PROTECT(pointer_value(pointer));
+    if (value != rxd_unresolved() && Rf_findVarInFrame(task, name) == R_UnboundValue) {
+        Rf_defineVar(name, value, task);
+    }
+    UNPROTECT(1);
+    return value;
+}
+
+/* What `m$data` gives: never waits. */
+SEXP rxd_task_data(SEXP pointer, SEXP task)
+{
+    return is_task(task) ? task_value(task, pointer) : pointer_value(pointer);
+}
+
+/* Does nothing here know of it? */
+SEXP rxd_task_is_detached(SEXP x)
+{
+    return Rf_ScalarLogical(is_task(x) && task_of(x) == NULL &&
+                            !has_value(pointer_of(x)));
 }
 
 /* Is its result, now or later, with libcrossdock, so that it can be handed to another
@@ -529,14 +555,11 @@ void rxd_check_wait(enum xd_err err)
 
 static void wait_for(const struct rxd_task *task)
 {
-    for (unsigned slices = 1; !rxd_task_is_done(task); slices++) {
+    while (!rxd_task_is_done(task)) {
         enum xd_err err = xd_future_wait(task->future, RXD_SLICE_MS);
         rxd_check_wait(err);
         if (err == XD_ERR_TIMEOUT) {
             rxd_check();
-        }
-        if (slices % RXD_LONG_WAIT_SLICES == 0) {
-            rxd_starts_tell();
         }
     }
 }
@@ -568,7 +591,7 @@ SEXP rxd_task_collect(SEXP x)
 {
     if (is_task(x)) {
         wait_for(task_of(x));
-        return pointer_value(pointer_of(x));
+        return task_value(x, pointer_of(x));
     }
     if (TYPEOF(x) != VECSXP) {
         refuse();
@@ -581,7 +604,7 @@ SEXP rxd_task_collect(SEXP x)
             refuse();
         }
         wait_for(task_of(item));
-        SET_VECTOR_ELT(out, i, pointer_value(pointer_of(item)));
+        SET_VECTOR_ELT(out, i, task_value(item, pointer_of(item)));
     }
     Rf_setAttrib(out, R_NamesSymbol, Rf_getAttrib(x, R_NamesSymbol));
     UNPROTECT(1);
@@ -609,6 +632,20 @@ static void wait_some(struct xd_client *client, int ms)
     }
 }
 
+/* Until a task of the profile has ended since the last call, or a moment is over: one
+ * that has begun makes room, too. */
+SEXP rxd_profile_wait(SEXP pointer)
+{
+    struct rxd_profile *profile = rxd_profile_open(pointer);
+    if (profile->session->is_watched) { /* the ends go to later's loop */
+        rxd_pause(RXD_GLANCE_MS);
+    } else {
+        wait_some(profile->session->client, RXD_BEGUN_MS);
+        rxd_check();
+    }
+    return R_NilValue;
+}
+
 /* Does one session hear of the ends of them all, and by no other way? */
 static bool is_single_client(SEXP tasks)
 {
@@ -622,13 +659,6 @@ static bool is_single_client(SEXP tasks)
         session = task->profile->session;
     }
     return true;
-}
-
-static double seconds_now(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
 double rxd_wall_seconds(void)
@@ -648,9 +678,9 @@ SEXP rxd_task_race(SEXP tasks, SEXP timeout)
     }
     struct xd_client *client = task_of(VECTOR_ELT(tasks, 0))->profile->session->client;
     bool is_single = is_single_client(tasks);
-    double end = seconds_now() + Rf_asReal(timeout);
+    double end = rxd_steady_seconds() + Rf_asReal(timeout);
     while ((index = first_done(tasks)) == 0) {
-        double left = 1000 * (end - seconds_now());
+        double left = 1000 * (end - rxd_steady_seconds());
         int slice = is_single ? RXD_SLICE_MS : RXD_GLANCE_MS;
         if (left <= 0) {
             break;

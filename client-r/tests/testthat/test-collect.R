@@ -133,3 +133,67 @@ test_that("a task that swallows interrupts costs its daemon, not the slot", {
 test_that("race_mirai() needs daemons", {
   expect_error(race_mirai(list()), "daemons must be set to use this function", fixed = TRUE)
 })
+
+# ---- tasks of another process ----
+
+restored <- function(task) {
+  file <- tempfile(fileext = ".rds")
+  on.exit(unlink(file))
+  saveRDS(task, file)
+  readRDS(file)
+}
+
+test_that("a task that was saved before it was collected is detached, and says so", {
+  use_daemons(1)
+  gate <- new_gate()
+  m <- mirai(wait_at(path), wait_at = wait_at, path = gate$path)
+  copies <- list(restored(m), unserialize(serialize(m, NULL)))
+  copies <- c(copies, list(restored(structure(list(m), class = class(mirai_map(1, identity))))[[1]]))
+  for (copy in copies) {
+    expect_identical(printed(copy), "< mirai [detached] >")
+    expect_false(unresolved(copy))
+    expect_identical(call_mirai(copy), copy)
+    expect_identical(race_mirai(list(copy)), 1L)
+    expect_false(stop_mirai(copy))
+    value <- copy$data
+    expect_identical(copy[], value)
+    expect_true(is_error_value(value))
+    expect_false(is_mirai_error(value))
+    expect_true(value == 7L)
+    expect_identical(printed(value)[[1]], "'errorValue' int 7 | Object closed")
+    expect_match(printed(value)[[2]], "restored from a file, or comes from another R process")
+    expect_match(attr(value, "message"), "detached", fixed = TRUE)
+    expect_error(rethrow(copy), "^7 \\| Object closed: this task object was restored")
+    expect_identical(explain(copy)$state, "detached")
+    expect_match(mirai(1, .after = copy)[], "a task it comes after failed: 7", fixed = TRUE)
+  }
+  expect_true(unresolved(m)) # the task itself goes on
+  gate$open()
+  expect_true(is.integer(m[]))
+})
+
+test_that("one that was collected before has its value, here and elsewhere", {
+  use_daemons(1)
+  m <- mirai(c(a = 1))
+  m[]
+  expect_identical(restored(m)$data, c(a = 1))
+  expect_identical(printed(restored(m)), "< mirai [$data] >")
+  expect_identical(mirai(m$data, m = m)[], c(a = 1))
+  expect_true(mirai(m$data, m = mirai(1))[] == 7L)
+})
+
+test_that("what a task object holds is named as in mirai", {
+  use_daemons(1)
+  m <- mirai(c(1, 2))
+  expect_identical(ls(m), c("aio", "data"))
+  x <- m[]
+  x[1] <- 100
+  expect_identical(ls(m), c("aio", "data", "value"))
+  expect_identical(m$value, c(1, 2))
+  m <- call_mirai(mirai(NULL))
+  expect_null(m$data)
+  expect_true(exists("value", envir = m, inherits = FALSE))
+  many <- mirai_map(1:2, identity)
+  many[]
+  expect_identical(many[[2]]$value, 2L)
+})

@@ -68,6 +68,33 @@ test_that("an S4 object that cannot be replaced is an error naming its class", {
   expect_identical(mirai(1, .compute = "s4")[], 1)
 })
 
+test_that("so it is as the value of a task, wherever that is evaluated", {
+  define <- function() {
+    methods::setClass("crossdock_s4", representation(env = "environment"), where = globalenv())
+  }
+  environment(define) <- globalenv()
+  config <- serial_config("crossdock_s4", identity, identity)
+  use_daemons(1, .compute = "s4", serial = config)
+  use_daemons(sync = TRUE, .compute = "here", serial = config)
+  at_end(methods::removeClass("crossdock_s4", where = globalenv()))
+  define() # for the synchronous one
+  for (profile in c("s4", "here")) {
+    value <- mirai(
+      {
+        define()
+        list(1, methods::new("crossdock_s4", env = new.env()), quote(f(x)), quote(expr = ))
+      },
+      define = define, .compute = profile
+    )[]
+    expect_s3_class(value, "miraiError")
+    expect_match(
+      value, "`value[[2]]` is an S4 object of the registered class <crossdock_s4>", fixed = TRUE
+    )
+    expect_true("crossdock_error_no_codec" %in% attr(value, "condition.class"))
+    expect_identical(mirai(quote(f(x)), .compute = profile)[], quote(f(x)))
+  }
+})
+
 daemons(0)
 
 test_that("serial = \"auto\" carries tables of arrow and streams of nanoarrow", {

@@ -19,7 +19,8 @@ test_that("configurations have mirai's form", {
     command = "ssh", rscript = "Rscript", quote = TRUE, tunnel = FALSE
   ))
   expect_true("." %in% cluster_config()$args)
-  expect_error(http_config(), "not available in this version", fixed = TRUE)
+  expect_named(cluster_config(), c("command", "args", "rscript", "quote"))
+  expect_null(cluster_config()$quote)
 })
 
 test_that("addresses of this host", {
@@ -98,4 +99,99 @@ test_that("a job's script is what the resource manager gets", {
   expect_identical(
     readLines(script), c("#!/bin/sh", "#SBATCH --mem=16G", "module load 'R' $HOME", command)
   )
+})
+
+# ---- daemons that do not come ----
+
+expect_no_start <- function(value, ...) {
+  expect_s3_class(value, "miraiError")
+  for (text in c("a daemon could not start", ...)) {
+    expect_match(value, text, fixed = TRUE)
+  }
+}
+
+test_that("where all launchers fail, tasks end with what they said, and status() has it", {
+  use_daemons(url = local_url())
+  early <- mirai("early")
+  fails <- remote_config("sh", c("-c", "'echo no route to host >&2; exit 255'", "."))
+  launch_remote(2, fails)
+  seconds <- system.time(value <- early[])[["elapsed"]]
+  expect_lt(seconds, 10)
+  expect_no_start(value, "`sh` ended with exit code 255", "no route to host")
+  expect_match(status()$fault, "no route to host", fixed = TRUE)
+  late <- mirai("late")
+  expect_true(eventually(!unresolved(late), 5))
+  expect_no_start(late$data, "no route to host")
+  launch_remote(1, remote_config("sh", c("-c", "."), rscript = rscript(), quote = TRUE))
+  expect_identical(mirai("on")[], "on")
+  expect_null(status()$fault)
+})
+
+test_that("a daemon that cannot connect tells why through its launcher", {
+  use_daemons(url = local_url())
+  url <- paste0(local_url(), "-not-this-one")
+  command <- sprintf("'%s -e \"crossdock::daemon(\\\"%s\\\")\" #'", rscript(), url)
+  launch_remote(1, remote_config("sh", c("-c", command, ".")))
+  value <- mirai(1)[]
+  expect_no_start(value, "ended with exit code 1", "the daemon cannot reach its broker")
+})
+
+test_that("one launcher of two that fails does not fail the tasks", {
+  use_daemons(url = local_url())
+  good <- c("-c", ".")
+  bad <- c("-c", "'exit 7'", ".")
+  launch_remote(1, remote_config("sh", list(bad, good), rscript = rscript(), quote = TRUE))
+  expect_identical(mirai("on")[], "on")
+  expect_null(status()$fault)
+})
+
+test_that("those that are missing are told of, once, wherever the session looks next", {
+  output <- run_r(quote({
+    utils::assignInNamespace("slow_start", 1, "crossdock")
+    daemons(url = local_url())
+    said <- function(code) {
+      lines <- character()
+      withCallingHandlers(code, message = function(m) {
+        lines <<- c(lines, conditionMessage(m))
+        invokeRestart("muffleMessage")
+      })
+      lines
+    }
+    launch_remote(2, remote_config("sh", c("-c", "'echo waiting for a licence; sleep 4'", ".")))
+    m <- mirai(1)
+    Sys.sleep(1.2)
+    cat(gsub("\n", " | ", said(status())), "\n")
+    cat(length(said(mirai(2))), "\n")
+    daemons(0)
+    daemons(url = local_url())
+    launch_remote(2, cluster_config("echo Submitted job 12; cat >/dev/null"))
+    Sys.sleep(1.2)
+    cat(gsub("\n", " | ", said(mirai(2))), "\n")
+    cat(unresolved(mirai(2)), "\n")
+    daemons(0)
+  }))
+  expect_match(output[[1]], paste(
+    "crossdock: 0 of 2 launched daemons have connected within 1 seconds; a launcher said last:",
+    "| waiting for a licence"
+  ), fixed = TRUE)
+  expect_identical(output[[2]], "0 ")
+  expect_match(output[[3]], "0 of 2 launched daemons .*Submitted job 12")
+  expect_identical(output[[4]], "TRUE ")
+})
+
+test_that("a local daemon that hangs while it starts is told of without waiting for a task", {
+  output <- run_r(quote({
+    utils::assignInNamespace("slow_start", 1, "crossdock")
+    file <- tempfile(fileext = ".R")
+    writeLines('message("asking the licence server"); Sys.sleep(4)', file)
+    Sys.setenv(R_PROFILE_USER = file)
+    daemons(1, .wait = FALSE)
+    Sys.sleep(1.5)
+    m <- mirai("on")
+    message("made")
+    cat(m[], "\n")
+  }))
+  expect_match(output[[1]], "crossdock: 0 of 1 daemons have connected within [0-9]+ seconds")
+  said <- output[nzchar(output)]
+  expect_identical(said[2:4], c("asking the licence server", "made", "on "))
 })
