@@ -58,7 +58,7 @@ test_that("a session and its daemon record spans that belong together", {
     expect_identical(runs[[i]]$trace_id, tasks[[i]]$trace_id)
     links_to(runs[[i]], connect)
   }
-  expect_identical(tasks[[1]]$attributes$mirai.id, attr(good, "id"))
+  expect_equal(tasks[[1]]$attributes$mirai.id, attr(good, "id"))
   expect_identical(inside, runs[[1]]$span_id) # spans of the task's code are its children
   expect_identical(c(runs[[2]]$status, runs[[2]]$description), c("error", "miraiError"))
 })
@@ -84,7 +84,7 @@ test_that("the tasks of a map are its children; in a synchronous profile, too", 
     vapply(tasks, function(span) identical(span$parent, map$span_id), NA), c(TRUE, TRUE, FALSE)
   )
   runs <- named(spans, "^daemon eval$")
-  expect_identical(vapply(runs, `[[`, "", "status"), c("unset", "error", "error"))
+  expect_identical(vapply(runs, `[[`, "", "status") == "error", c(FALSE, TRUE, TRUE))
 })
 
 test_that("a daemon elsewhere belongs to the session's trace", {
