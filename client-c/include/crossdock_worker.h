@@ -55,6 +55,8 @@ struct xd_worker_options {
     void (*interrupt)(void *context, struct xd_task_id id);
     void (*kill)(void *context, struct xd_task_id id);
     void *context;
+    bool finishes; /* the running job goes on when the broker is gone, although nobody
+                      will hear of its result: neither of the two is called then */
 };
 
 /* Errors as xd_client_connect(), and XD_ERR_INVALID for profile and handlers. */

@@ -149,6 +149,7 @@ static enum xd_err worker_new(const struct xd_worker_options *options,
         return xd_fail(error, err, "cannot make a worker: %s", xd_err_text(err));
     }
     worker->core.channel.facts = &worker->facts;
+    worker->core.finishes = options->finishes;
     *out = worker;
     return XD_OK;
 }

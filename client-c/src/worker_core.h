@@ -75,6 +75,7 @@ struct xd_worker_core {
     size_t inbox_count, result_count, result_bytes;
     struct xd_job *running;
     struct xd_alarm alarm;      /* about the running one */
+    bool finishes;              /* the running one, although the broker is gone */
     bool was_stopped;           /* the broker is gone, and the running one was told */
     xd_time kill_at;            /* how long that one may go on; XD_NEVER */
     struct xd_bytes *no_memory; /* the sentence, made ahead */

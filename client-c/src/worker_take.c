@@ -211,7 +211,7 @@ void xd_worker_core_message(void *owner, struct xd_msg *msg, xd_time now)
 static void stop_running(struct xd_worker_core *core, xd_time now)
 {
     core->was_stopped = true;
-    if (core->running != NULL) {
+    if (core->running != NULL && !core->finishes) {
         core->kill_at = now + XD_KILL_AFTER_MS * XD_MS;
         if (!atomic_exchange(&core->running->cancelled, true)) {
             core->alarm.interrupt = true;

@@ -10,9 +10,11 @@
 #' @param ... ignored.
 #' @param asyncdial `FALSE`: an error when the broker cannot be reached; `TRUE`: try again
 #'   every second.
-#' @param autoexit `FALSE`: when the broker goes, go on and try to reach one at the same address;
-#'   `daemons(NULL)` ends such a daemon. Else it ends with its broker. Either way a task that it
-#'   evaluates is interrupted; one that goes on for three seconds more ends the R process.
+#' @param autoexit what becomes of the daemon when its broker goes, or its session crashes. `TRUE`:
+#'   it ends. `NA`: it ends once it is through with the task that it evaluates, whose value nobody
+#'   gets. `FALSE`: it goes on and tries to reach a broker at the same address; `daemons(NULL)`
+#'   ends such a daemon. But for `NA` a task is interrupted; one that goes on for three seconds
+#'   more ends the R process. `daemons(0)` is not that: it cancels the tasks of the session.
 #' @param output `FALSE`: what tasks print goes nowhere. `TRUE`: to the terminal; of a local
 #'   daemon, to that of its session. What a supervised daemon prints is kept as its log, either
 #'   way.
@@ -68,11 +70,14 @@ daemon <- function(
   .compute = NULL
 ) {
   address <- if (missing(url) || is.null(url)) NA_character_ else check_url(url, "url")
+  autoexit <- check_autoexit(autoexit)
   profile <- if (is.null(.compute)) NA_character_ else profile_name(.compute)
   supervised <- guard_daemon()
   has <- check_has(has)
   look_for_tracer()
-  worker <- connect_daemon(address, profile, tlscert, has, isTRUE(asyncdial), supervised)
+  worker <- connect_daemon(
+    address, profile, tlscert, has, is.na(autoexit), isTRUE(asyncdial), supervised
+  )
   on.exit(.Call(C_rxd_worker_close, worker))
   mark_connected(address)
   start_random(rs)
@@ -89,7 +94,7 @@ daemon <- function(
   while (code == exit_lost && isFALSE(autoexit) && !supervised) {
     mark_disconnected(address)
     .Call(C_rxd_worker_close, worker)
-    worker <- connect_daemon(address, profile, tlscert, has, TRUE, supervised)
+    worker <- connect_daemon(address, profile, tlscert, has, FALSE, TRUE, supervised)
     mark_connected(address)
     code <- serve_tasks(worker, limits, cleanup)
   }
@@ -119,6 +124,15 @@ mute <- function(output) {
   }
 }
 
+# Numbers are the signals of old versions of mirai: as good as TRUE.
+check_autoexit <- function(autoexit, call = sys.call(-1L)) {
+  is_one <- (is.logical(autoexit) || is.numeric(autoexit)) && length(autoexit) == 1L
+  if (!is_one) {
+    stop_argument("`autoexit` must be TRUE, FALSE or NA, not %s", deparse1(autoexit), call = call)
+  }
+  as.logical(autoexit)
+}
+
 exit_lost <- -1L # the broker went; not asked to end
 
 # A supervisor left a descriptor whose end says that it is gone.
@@ -130,10 +144,10 @@ guard_daemon <- function() {
   !is.na(fd)
 }
 
-connect_daemon <- function(address, profile, tlscert, has, patient, supervised) {
+connect_daemon <- function(address, profile, tlscert, has, finishes, patient, supervised) {
   repeat {
     worker <- tryCatch(
-      .Call(C_rxd_worker_open, address, profile, tlscert, has),
+      .Call(C_rxd_worker_open, address, profile, tlscert, has, finishes),
       crossdock_error = identity
     )
     if (!inherits(worker, "crossdock_error")) {

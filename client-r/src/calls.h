@@ -47,7 +47,11 @@ SEXP rxd_task_stop(SEXP x);
 SEXP rxd_alarm(SEXP timeout);
 SEXP rxd_alarm_end(SEXP alarm);
 
-SEXP rxd_worker_open(SEXP address, SEXP profile, SEXP server_key, SEXP has);
+SEXP rxd_worker_open(SEXP address,
+                     SEXP profile,
+                     SEXP server_key,
+                     SEXP has,
+                     SEXP finishes);
 SEXP rxd_worker_next(SEXP worker, SEXP timeout);
 SEXP rxd_worker_arm(SEXP worker);
 SEXP rxd_worker_disarm(SEXP worker);
@@ -122,7 +126,7 @@ SEXP rxd_strip_srcref(SEXP expr);
     X(task_stop, 1)                                                                      \
     X(alarm, 1)                                                                          \
     X(alarm_end, 1)                                                                      \
-    X(worker_open, 4)                                                                    \
+    X(worker_open, 5)                                                                    \
     X(worker_next, 2)                                                                    \
     X(worker_arm, 1)                                                                     \
     X(worker_disarm, 1)                                                                  \

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -41,6 +42,7 @@ static struct {
     } setups[SETUPS_KEPT]; /* whose configurations lie in the pointer's list */
     unsigned next_setup;
     volatile sig_atomic_t stopping, orphaned;
+    atomic_bool finishes; /* the task under way, whoever has gone */
 } self = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* ---- interrupts ---- */
@@ -120,6 +122,10 @@ static void *watch_parent(void *fd)
     do {
         (void)poll(&parent, 1, -1);
     } while (parent.revents == 0 || read(parent.fd, &byte, 1) != 0);
+    if (self.finishes) {
+        (void)kill(getpid(), SIGTERM);
+        return NULL;
+    }
     self.orphaned = 1;
     (void)kill(getpid(), SIGTERM);
     (void)poll(NULL, 0, ORPHAN_GRACE_MS);
@@ -174,8 +180,9 @@ static void check_worker(void)
 }
 
 /* `address`, `profile`: texts, or NA for what the environment says; `server_key`, `has`:
- * a text, or NULL for that. */
-SEXP rxd_worker_open(SEXP address, SEXP profile, SEXP server_key, SEXP has)
+ * a text, or NULL for that. `finishes`: the end of the broker or the parent does not
+ * interrupt a task. */
+SEXP rxd_worker_open(SEXP address, SEXP profile, SEXP server_key, SEXP has, SEXP finishes)
 {
     if (self.worker != NULL) {
         struct xd_error error = {"this R process is a daemon already"};
@@ -194,7 +201,9 @@ SEXP rxd_worker_open(SEXP address, SEXP profile, SEXP server_key, SEXP has)
         .has = rxd_text_or_null(has),
         .interrupt = on_interrupt,
         .kill = on_kill,
+        .finishes = Rf_asLogical(finishes) == TRUE,
     };
+    atomic_store(&self.finishes, options.finishes);
     options.versions = rxd_versions(&options.version_count);
     self.main_thread = pthread_self();
     SEXP kept = PROTECT(Rf_allocVector(VECSXP, SETUPS_KEPT));

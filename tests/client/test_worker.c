@@ -266,6 +266,18 @@ Test(worker, a_task_that_ends_in_time_is_not_overdue)
     cr_assert_not(xd_worker_core_is_overdue(core, now + 60 * XD_S));
 }
 
+Test(worker, a_task_that_may_finish_goes_on_after_the_end_of_the_broker)
+{
+    core->finishes = true;
+    run(1);
+    fake_break(fake);
+    turn(0);
+    cr_assert_not(core->alarm.interrupt);
+    cr_assert_not(atomic_load(&core->running->cancelled));
+    cr_assert_not(xd_worker_core_is_overdue(core, now + 60 * XD_S));
+    finish();
+}
+
 Test(worker, the_end_of_the_broker_while_nothing_runs_is_no_alarm)
 {
     fake_break(fake);

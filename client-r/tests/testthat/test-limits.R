@@ -96,3 +96,67 @@ test_that("with .wait = FALSE tasks wait for the daemons instead", {
   expect_identical(connections(), 1L)
   expect_error(daemons(1, .wait = NA), "`.wait` must be TRUE or FALSE")
 })
+
+test_that("with autoexit = NA a daemon ends after its task, else it interrupts that", {
+  skip_without_programs()
+  for (autoexit in c(NA, TRUE)) {
+    broker <- start_broker()
+    use_daemons(broker = broker$url, .compute = "lost")
+    gate <- new_gate()
+    done <- tempfile()
+    m <- mirai(
+      {
+        wait_at(path)
+        file.create(done)
+      },
+      wait_at = wait_at, path = gate$path, done = done, .compute = "lost"
+    )
+    daemon <- start_r(bquote(
+      cat("code", daemon(.(broker$url), autoexit = .(autoexit), .compute = "lost"), "\n")
+    ))
+    expect_true(eventually(gate$is_entered()))
+    tools::pskill(broker$pid, tools::SIGKILL)
+    expect_true(m[] == 7L)
+    if (is.na(autoexit)) {
+      expect_false(eventually(!is_alive(daemon$pid), 4)) # longer than a deaf task would have
+      gate$open()
+    }
+    expect_true(eventually(says(daemon, "code 0")))
+    expect_identical(file.exists(done), is.na(autoexit))
+  }
+})
+
+test_that("a local daemon with autoexit = NA outlives a crash of its session by its task", {
+  skip_without_proc()
+  folder <- tempfile("run-")
+  dir.create(folder, mode = "0700")
+  for (autoexit in c(NA, TRUE)) {
+    gate <- new_gate()
+    done <- tempfile()
+    session <- start_r(bquote({
+      daemons(1, autoexit = .(autoexit))
+      cat("pid", mirai(Sys.getpid())[], "\n")
+      m <- mirai(
+        {
+          wait_at(path)
+          file.create(done)
+        },
+        wait_at = .(wait_at), path = .(gate$path), done = .(done)
+      )
+      m[]
+    }), paste0("XDG_RUNTIME_DIR=", folder)) # in which its sockets stay
+    expect_true(eventually(gate$is_entered()))
+    pid <- as.integer(sub("pid ", "", grep("^pid", output_of(session), value = TRUE)))
+    tools::pskill(session$pid, tools::SIGKILL)
+    if (is.na(autoexit)) {
+      expect_false(eventually(!is_alive(pid), 4))
+      gate$open()
+    }
+    expect_true(eventually(!is_alive(pid)))
+    expect_identical(file.exists(done), is.na(autoexit))
+  }
+})
+
+test_that("autoexit is TRUE, FALSE or NA", {
+  expect_error(daemon(local_url(), autoexit = "no"), "`autoexit` must be TRUE, FALSE or NA")
+})
