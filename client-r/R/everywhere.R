@@ -3,7 +3,7 @@
 #' Sets daemons up: loads packages, opens connections, makes objects. The expression runs once
 #' on each daemon of the profile, as a barrier: it waits for the tasks before it to be
 #' taken, and tasks after it wait until all daemons are through with it. What it leaves
-#' behind (objects, packages, options) stays.
+#' behind (objects, packages, options) stays. It takes none of the arguments in [task_options].
 #'
 #' @inheritParams mirai
 #' @param .min wait until at least so many daemons are connected.
@@ -32,6 +32,7 @@ everywhere <- function(
   if (missing(.expr)) {
     stop("missing expression, perhaps wrap in {}?")
   }
+  check_no_options(names(list(...)))
   require_daemons(.compute, environment())
   profile <- find_profile(.compute)
   expr <- task_expression(substitute(.expr), parent.frame())
@@ -53,6 +54,19 @@ everywhere <- function(
   tasks <- .Call(C_rxd_submit, current_route(profile), body, NULL, parts, NULL)
   profile$last <- tasks
   invisible(structure(tasks, class = map_class))
+}
+
+# Each daemon runs it at once and as a barrier: there is nothing that a task may ask for. Taken for
+# an object of the daemons, an option would be lost without a word.
+check_no_options <- function(names, call = sys.call(-1L)) {
+  options <- c(option_names, ".timeout", ".finally")
+  wrong <- intersect(names, options)
+  if (length(wrong)) {
+    stop_argument(
+      "everywhere() takes no `%s`: it runs on each daemon at once, as a barrier", wrong[[1L]],
+      call = call
+    )
+  }
 }
 
 # A call of a function of ours on a daemon, with an argument that the task has.

@@ -139,3 +139,13 @@ test_that("cleanup = FALSE leaves what tasks leave", {
 test_that("everywhere() needs daemons", {
   expect_error(everywhere(1), "No daemons set", fixed = TRUE)
 })
+
+test_that("what tasks may ask for is an error there", {
+  use_daemons(1)
+  for (name in c(".priority", ".after", ".needs", ".timeout", ".finally")) {
+    arguments <- stats::setNames(list(quote(1), 1), c("", name))
+    error <- tryCatch(do.call(everywhere, arguments, quote = TRUE), error = identity)
+    expect_match(conditionMessage(error), sprintf("everywhere() takes no `%s`", name), fixed = TRUE)
+    expect_identical(conditionCall(error)[[1]], everywhere)
+  }
+})

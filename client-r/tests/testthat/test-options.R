@@ -140,6 +140,7 @@ both_brokers("a task is repeated after errors, as often as it may", {
   }
   expect_identical(try_three(c(error = 2))[], "third")
   expect_identical(length(noted(file)), 3L)
+  expect_identical(utils::tail(tasks()$attempt, 1), 3L)
   expect_s3_class(try_three(c(error = 1))[], "miraiError")
   expect_identical(length(noted(file)), 2L)
   expect_s3_class(try_three(c(lost = 5))[], "miraiError")

@@ -76,6 +76,17 @@ both_brokers("profiles share daemons by weight", {
   expect_identical(mirai("still")[], "still")
 })
 
+both_brokers("what is over a profile's quota waits in the session", {
+  start(1)
+  profile_options(max_tasks = 5)
+  gate <- close_gate()
+  m <- lapply(1:20, function(i) mirai(i, i = i))
+  expect_lte(sum(tasks()$state == "queued"), 4L)
+  gate$open()
+  expect_identical(unlist(collect_mirai(m)), 1:20)
+  profile_options(max_tasks = Inf)
+})
+
 test_that("profiles with a pool, on tcp too, end in any order", {
   use_state()
   use_daemons(url = local_url(tcp = TRUE))
@@ -131,6 +142,7 @@ both_brokers("tasks() tells the states of all tasks, with times and sizes", {
   stopped <- mirai(2)
   stop_mirai(stopped)
   delayed <- mirai(3, .delay = 60000)
+  after <- mirai(4, .after = queued)
   expired <- mirai(5, .deadline = 50)
   expired[]
   table <- tasks()
@@ -140,25 +152,26 @@ both_brokers("tasks() tells the states of all tasks, with times and sizes", {
     "bytes_in", "bytes_out", "attempt"
   ))
   expect_identical(table$state, c(
-    "done", "failed", "running", "queued", "cancelled", "delayed", "expired"
+    "done", "failed", "running", "queued", "cancelled", "delayed", "waiting", "expired"
   ))
-  expect_identical(table$class, c("raw", "stop", "gate", "mine", NA, NA, NA))
+  expect_identical(table$class, c("raw", "stop", "gate", "mine", NA, NA, NA, NA))
   expect_true(all(table$profile == "default"))
   expect_true(all(grepl("^[0-9a-f]{32}$", table$id)) && !anyDuplicated(table$id))
   expect_true(all(table$submitted >= begin - 1 & table$submitted <= Sys.time() + 1))
-  ended <- c(1, 2, 5, 7)
+  ended <- c(1, 2, 5, 8)
   expect_identical(which(!is.na(table$ended)), as.integer(ended))
   expect_true(all(table$ended[ended] >= table$submitted[ended] - 0.1))
-  expect_false(is.na(table$worker[[3]]))
+  expect_identical(length(unique(table$worker[1:3])), 1L)
+  expect_identical(which(!is.na(table$worker)), 1:3)
   expect_identical(which(!is.na(table$started)), 1:3)
   expect_true(all(table$run[1:2] > 0 & table$run[1:2] < 5))
   expect_gt(table$bytes_in[[1]], 5000)
   expect_gt(table$bytes_out[[1]], 1000)
-  expect_identical(table$attempt[[3]], 1L)
+  expect_identical(table$attempt[1:3], c(1L, 1L, 1L))
   stop_mirai(delayed)
   gate$open()
-  queued[]
-  expect_identical(tasks()$state[3:7], c("done", "done", "cancelled", "cancelled", "expired"))
+  after[]
+  expect_identical(tasks()$state[3:7], c("done", "done", "cancelled", "cancelled", "done"))
   expect_gt(tasks()$run[[3]], 0)
 })
 
@@ -195,6 +208,13 @@ test_that("where there are no tasks there is an empty table of the same shape", 
       tasks()
     }, function(column) class(column)[[1]], ""
   ))
+})
+
+test_that("tasks of everywhere() have a row for each daemon", {
+  use_daemons(2)
+  everywhere(1)[]
+  expect_identical(tasks()$state, c("done", "done"))
+  expect_identical(length(unique(tasks()$worker)), 2L)
 })
 
 # ---- explain() ----
