@@ -93,14 +93,28 @@ static void serve_worker(struct xdb_core *core, struct xdb_worker *worker)
     }
 }
 
+/* What goes to the next worker that is free, probably: until then it may come near. */
+static void prefetch_next(const struct xdb_offer *offer)
+{
+    const struct xdb_task *next = xdb_offer_first(offer);
+    if (next != NULL) {
+        xdb_task_prefetch_record(next);
+    }
+}
+
 static void serve_idle(struct xdb_core *core, struct xdb_offer *offer)
 {
+    bool any = false;
     while (!xd_list_is_empty(&offer->idle)) {
         struct xdb_worker *worker = XD_ITEM(offer->idle.next, struct xdb_worker, ready);
         struct xdb_task *task = next_task(worker);
         if (task == NULL || !send(core, worker, task, false)) {
             return;
         }
+        any = true;
+    }
+    if (any) {
+        prefetch_next(offer);
     }
 }
 

@@ -17,19 +17,21 @@ struct xdb_profile;
 struct xdb_shape;
 struct xd_bytes;
 
+/* What every result looks at stands first, as in other records of which there may be
+ * thousands. */
 struct xdb_estimate {
+    struct xdb_estimate *above; /* NULL: the profile's */
+    struct xd_list shapes;      /* whose tasks it predicts */
+    double run_log;       /* moving average of the logarithms of runs (of nanoseconds) */
+    double hint_log;      /* of the ratios of runs to their clients' hints */
+    uint64_t running;     /* tasks at workers; counted for a class only */
+    uint32_t runs, hints; /* how many of each were seen, saturating */
+    struct xd_list below; /* estimates of sizes */
+    struct xd_list in_above;
     struct xd_map_item by_key;
     struct xdb_profile *profile;
-    struct xdb_estimate *above; /* NULL: the profile's */
-    struct xd_list below;       /* estimates of sizes */
-    struct xd_list in_above;
-    struct xd_list shapes; /* whose tasks it predicts */
-    struct xd_list spare;  /* the profile's list of those that nobody uses */
-    uint64_t users;        /* shapes, and estimates below */
-    double run_log;        /* moving average of the logarithms of runs (of nanoseconds) */
-    double hint_log;       /* of the ratios of runs to their clients' hints */
-    uint64_t running;      /* tasks at workers; counted for a class only */
-    uint32_t runs, hints;  /* how many of each were seen, saturating */
+    struct xd_list spare; /* the profile's list of those that nobody uses */
+    uint64_t users;       /* shapes, and estimates below */
     uint32_t key_size;
     uint8_t key[]; /* size bucket (0 for all sizes), class */
 };

@@ -25,12 +25,29 @@ struct xdb_event;
 struct xdb_policy;
 
 struct xdb_profile {
+    struct xd_list sites; /* its work, by kind of worker */
+    double weight;
+    double time;  /* virtual: microseconds of its workers by weight */
+    double floor; /* what it was when its work began: no correction goes below */
+    const struct xdb_policy *policy;
+    uint32_t max_running; /* leases at one time; 0: no limit */
+    bool paused;
+    bool bound;
+    struct xd_list barriers; /* in order; the first may be open */
+    uint64_t gate; /* tasks from this seq on wait: the first barrier's, or UINT64_MAX */
+    uint64_t queued, leased; /* gauges */
+    uint64_t records;        /* that stand in one of its shapes */
+    uint64_t tasks, bytes;   /* accounted: without outcome */
+    struct xdb_pace pace;    /* of outcomes */
+    uint64_t done;
+    uint64_t ended; /* since it was made: tasks and parts told or dropped, not the whole
+                       of an opened barrier */
+    struct xdb_flow flows[XDB_TIERS];
+    struct xdb_cuts cuts;
     struct xd_map_item by_name;
     struct xd_bytes *name;
-    const struct xdb_policy *policy;
     struct xdb_client *maker; /* who configured it and is here; NULL: nobody */
     struct xd_list in_maker;
-    bool bound;
     struct xdb_pool *pool; /* whose workers it uses: its own, or another profile's */
     struct xdb_pool own_pool;
     struct xd_list in_pool;
@@ -43,28 +60,11 @@ struct xdb_profile {
     struct xd_map memos;  /* keys of tasks that are done once */
     uint64_t keys_unused; /* open tasks with a key that may still come to stand there */
     struct xdb_estimate *estimate; /* over all its tasks */
-    struct xdb_cuts cuts;
-    struct xd_list sites; /* its work, by kind of worker */
-    double weight;
-    double time;  /* virtual: microseconds of its workers by weight */
-    double floor; /* what it was when its work began: no correction goes below */
-    struct xdb_flow flows[XDB_TIERS];
-    uint32_t max_running;          /* leases at one time; 0: no limit */
     uint64_t max_tasks, max_bytes; /* accounted; 0: what the broker gives to each */
     uint64_t refused;              /* tasks over these, since it was made */
-    bool paused;
-    struct xd_list aside;    /* tasks for later, and in quarantine */
-    struct xd_list barriers; /* in order; the first may be open */
-    uint64_t gate; /* tasks from this seq on wait: the first barrier's, or UINT64_MAX */
-    struct xd_list touched;  /* the core's list of those to look at */
-    uint64_t queued, leased; /* gauges */
-    uint64_t bound_queued;   /* early bound ones not sent yet */
-    uint64_t records;        /* that stand in one of its shapes */
-    uint64_t tasks, bytes;   /* accounted: without outcome */
-    struct xdb_pace pace;    /* of outcomes */
-    uint64_t done;
-    uint64_t ended; /* since it was made: tasks and parts told or dropped, not the whole
-                       of an opened barrier */
+    struct xd_list aside;          /* tasks for later, and in quarantine */
+    struct xd_list touched;        /* the core's list of those to look at */
+    uint64_t bound_queued;         /* early bound ones not sent yet */
 };
 
 /* Spare shapes kept for their estimates. */

@@ -32,24 +32,24 @@ enum xdb_tier { XDB_TIER_INTERACTIVE, XDB_TIER_NORMAL, XDB_TIER_BATCH, XDB_TIERS
 /* What a task asks for, how long it will run, and the queue of those that are alike in
  * that, in one profile. */
 struct xdb_shape {
-    struct xd_map_item by_key;
     struct xdb_profile *profile;
-    struct xd_bytes *callee; /* NULL: format r */
-    struct xd_bytes *needs;  /* NULL: nothing */
-    enum xd_format format;
-    uint8_t tier; /* enum xdb_tier */
-    uint8_t band; /* where its fits stand now */
-    int16_t rank;
     struct xdb_estimate *estimate;
-    struct xd_list in_estimate;
-    uint64_t hint_us;      /* what the client thinks, roughly; 0: nothing */
-    uint32_t predicted_us; /* at least 1 when anything is known, 0 when not */
-    uint32_t key_size;
     struct xd_list queue; /* by seq */
     struct xd_list fits;
-    struct xd_list in_profile, spare; /* spare: no task has it now */
-    uint64_t tasks;                   /* records with it */
+    uint32_t predicted_us; /* at least 1 when anything is known, 0 when not */
+    uint8_t tier;          /* enum xdb_tier */
+    uint8_t band;          /* where its fits stand now */
+    int16_t rank;
+    uint64_t tasks; /* records with it */
     uint64_t queued;
+    uint64_t hint_us; /* what the client thinks, roughly; 0: nothing */
+    struct xd_list in_estimate;
+    enum xd_format format;
+    uint32_t key_size;
+    struct xd_bytes *callee; /* NULL: format r */
+    struct xd_bytes *needs;  /* NULL: nothing */
+    struct xd_map_item by_key;
+    struct xd_list in_profile, spare; /* spare: no task has it now */
     uint8_t key[];
 };
 
@@ -75,12 +75,13 @@ struct xdb_offer {
 struct xdb_site {
     struct xdb_profile *profile;
     struct xdb_offer *offer;
-    struct xd_list in_profile, in_offer;
-    struct xd_list fits;
-    size_t fit_count[XDB_TIERS];
+    struct xd_list in_profile;
     uint8_t has_work[XDB_TIERS]; /* bits of bands */
     struct xd_heap_item turn[XDB_TIERS];
     struct xd_heap work[XDB_TIERS][XDB_BANDS]; /* fits by the policy's key */
+    struct xd_list in_offer;
+    struct xd_list fits;
+    size_t fit_count[XDB_TIERS];
 };
 
 /* Tasks of the shape may go to workers of the offer. */

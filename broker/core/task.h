@@ -161,6 +161,15 @@ void xdb_task_take_frames(struct xdb_task *task, struct xd_frame *frames, size_t
 struct xdb_task *xdb_task_find(const struct xdb_client *client,
                                const struct xd_task_id *id);
 
+/* It will be read and written soon: have all of it near. */
+static inline void xdb_task_prefetch_record(const struct xdb_task *task)
+{
+    const char *at = (const char *)task;
+    for (size_t i = 0; i < sizeof *task; i += 64) {
+        __builtin_prefetch(at + i);
+    }
+}
+
 /* It will be taken out of its lists soon: have its neighbours near. */
 static inline void xdb_task_prefetch(const struct xdb_task *task)
 {

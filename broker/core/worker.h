@@ -45,12 +45,8 @@ extern const struct xdb_table xdb_worker_table;
 
 struct xdb_worker {
     struct xdb_session session;
-    struct xd_session_id owner;
-    struct xdb_pool *pool;
     struct xdb_offer *offer;
-    struct xd_list in_core, in_pool;
     struct xd_list ready;  /* the offer's idle or ahead list */
-    struct xd_list awake;  /* the core's list of those with tasks of their own to send */
     struct xd_list own;    /* tasks pinned to it: a part, or early bound ones */
     struct xd_list leases; /* in the order sent */
     uint32_t leased, held, hold;
@@ -60,7 +56,11 @@ struct xdb_worker {
     uint64_t done;
     uint8_t state;
     bool silent, full, leaving, stuck, gone; /* what the state is made from */
-    bool overdue; /* its held tasks were recalled: nothing ahead until a result */
+    bool overdue;         /* its held tasks were recalled: nothing ahead until a result */
+    struct xd_list awake; /* the core's list of those with tasks of their own to send */
+    struct xd_session_id owner;
+    struct xdb_pool *pool;
+    struct xd_list in_core, in_pool;
 };
 
 struct xdb_worker *xdb_worker_find(const struct xdb_core *core, struct xd_session_id id);

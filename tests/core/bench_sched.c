@@ -1,8 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* What scheduling costs with many tasks, profiles and workers, against plain FIFO and
- * against a bare table and list of such records: bench_sched [tasks [profiles
- * [workers]]]. */
+/* What scheduling costs with many tasks, profiles and workers, against the same core with
+ * FIFO, and against a bare table and lists of such records: bench_sched [tasks [profiles
+ * [workers [runs]]]].
+ *
+ * The bare one keeps what it must of a task (its id, its frame, when it came, whose it
+ * is: a record as large as the core's), finds tasks by id and workers by session in the
+ * same hash table, has a list of tasks for each profile, serves the profiles with work in
+ * a ring, and says what is to be sent in the same words (struct xdb_action). It decides
+ * nothing: no weights, bands, classes, estimates, budgets, states or times.
+ *
+ * Both find the memory as a broker does that has run for a while: used and given back in
+ * another order. Times are of this process's processor, so that others may use the
+ * machine too; the least of some runs. */
 #include <malloc.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,8 +25,11 @@
 #include "core/core.h"
 
 #define BATCH 64u
-#define RUNS 5u
-#define RECORD 232u /* sizeof(struct xdb_task) */
+#define KINDS 8u
+#define ROUNDS 8u
+#define FILL (UINT64_C(1) << 40) /* numbers of the tasks that fill the workers */
+#define STRIDE UINT64_C(611953)  /* prime: meets each once, in no order */
+#define RECORD 232u              /* sizeof(struct xdb_task) */
 
 enum operation { SUBMIT, DISPATCH, FINISH, CANCEL, OPERATIONS };
 static const char *const names[OPERATIONS] = {"submit", "dispatch", "finish", "cancel"};
@@ -46,7 +60,7 @@ static void *room(size_t count, size_t size)
 static double seconds(void)
 {
     struct timespec at;
-    (void)clock_gettime(CLOCK_MONOTONIC, &at);
+    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &at);
     return (double)at.tv_sec + (double)at.tv_nsec / 1e9;
 }
 
@@ -73,12 +87,44 @@ static size_t used(void)
     return info.uordblks + info.hblkhd;
 }
 
+/* Every other one of many records, in no order, is free: so no list of records made after
+ * that lies in a row. Gives back the rest, to be freed at the end. */
+static void **age_memory(size_t records)
+{
+    void **all = room(2 * records, sizeof(void *));
+    for (size_t i = 0; i < 2 * records; i++) {
+        all[i] = xd_alloc(RECORD);
+    }
+    for (size_t i = 2 * records; i-- > 1;) {
+        size_t other = mix(i) % (i + 1);
+        void *swapped = all[i];
+        all[i] = all[other];
+        all[other] = swapped;
+    }
+    for (size_t i = 0; i < records; i++) {
+        xd_free(all[i]);
+        all[i] = NULL;
+    }
+    for (size_t i = 0; i <= records / 1000; i++) {
+        xd_free(xd_alloc(100000)); /* the C library sorts some of what was freed */
+    }
+    return all;
+}
+
+static void renew_memory(void **rest, size_t records)
+{
+    for (size_t i = 0; i < 2 * records; i++) {
+        xd_free(rest[i]);
+    }
+    free(rest);
+}
+
 /* ---- the core ---- */
 
 struct bench {
     struct xdb_core *core;
     struct xdb_actions actions;
-    struct xd_bytes **profiles, *kinds[8];
+    struct xd_bytes **profiles, *kinds[KINDS];
     size_t profile_count, worker_count;
     struct xd_task_id *running; /* by worker */
     uint64_t next, results;
@@ -119,7 +165,7 @@ static double submit(struct bench *bench, size_t profile, size_t count)
         uint64_t n = bench->next++;
         tasks[i].id = id_of(n);
         tasks[i].format = XD_FORMAT_R;
-        tasks[i].options.kind = xd_bytes_ref(bench->kinds[mix(n) % 8]);
+        tasks[i].options.kind = xd_bytes_ref(bench->kinds[mix(n) % KINDS]);
         tasks[i].frames = make_frame();
         tasks[i].frame_count = 1;
     }
@@ -136,7 +182,7 @@ static void finish(struct bench *bench, size_t worker)
 {
     struct xd_result result = {.id = bench->running[worker],
                                .outcome = XD_OUTCOME_DONE,
-                               .run_ns = 1000000u << worker % 8};
+                               .run_ns = 1000000u << worker % KINDS};
     struct xdb_event event = {.kind = XDB_EVENT_RESULT, .session = {2 + worker}};
     event.result.results = &result;
     event.result.count = 1;
@@ -150,12 +196,13 @@ static void acknowledge(struct bench *bench)
     step(bench, &event);
 }
 
-/* Seconds for so many results, which free their workers for what waits. */
+/* Seconds for so many results of workers in no order; each worker at most once when
+ * there are as many. */
 static double finish_many(struct bench *bench, size_t first, size_t count)
 {
     double begin = seconds();
     for (size_t i = first; i < first + count; i++) {
-        finish(bench, mix(i) % bench->worker_count);
+        finish(bench, i * STRIDE % bench->worker_count);
         if (i % BATCH == 0) {
             acknowledge(bench);
         }
@@ -164,18 +211,17 @@ static double finish_many(struct bench *bench, size_t first, size_t count)
     return seconds() - begin;
 }
 
-/* The same where nothing waits: each worker once. */
-static double finish_each(struct bench *bench)
+/* What waits goes to nobody, or to somebody again. */
+static void pause_all(struct bench *bench, bool paused)
 {
-    double begin = seconds();
-    for (size_t i = 0; i < bench->worker_count; i++) {
-        finish(bench, i);
-        if (i % BATCH == 0) {
-            acknowledge(bench);
-        }
+    for (size_t i = 0; i < bench->profile_count; i++) {
+        struct xdb_event event = {.kind = XDB_EVENT_PROFILE, .session = {1}};
+        event.profile.name = bench->profiles[i];
+        event.profile.only_set = event.profile.admin = true;
+        event.profile.set = XDB_SET_PAUSED;
+        event.profile.paused = paused;
+        step(bench, &event);
     }
-    acknowledge(bench);
-    return seconds() - begin;
 }
 
 static double cancel_many(struct bench *bench,
@@ -186,8 +232,8 @@ static double cancel_many(struct bench *bench,
     double sum = 0;
     for (size_t done = 0; done < count; done += BATCH) {
         struct xd_task_id ids[BATCH];
-        for (size_t i = 0; i < BATCH; i++) { /* an odd stride meets each once */
-            ids[i] = id_of(first + (done + i) * UINT64_C(611953) % span);
+        for (size_t i = 0; i < BATCH; i++) {
+            ids[i] = id_of(first + (done + i) * STRIDE % span);
         }
         struct xdb_event event = {.kind = XDB_EVENT_CANCEL, .session = {1}};
         event.ids.ids = ids;
@@ -245,7 +291,7 @@ static void open_bench(struct bench *bench, enum xdb_policy_kind policy)
         must(xd_bytes_text(name, &bench->profiles[i]));
         make_profile(bench, bench->profiles[i], policy);
     }
-    for (size_t i = 0; i < 8; i++) {
+    for (size_t i = 0; i < KINDS; i++) {
         uint8_t name = (uint8_t)('a' + i);
         must(xd_bytes_copy(&name, 1, &bench->kinds[i]));
     }
@@ -264,7 +310,7 @@ static void close_bench(struct bench *bench)
     for (size_t i = 0; i < bench->profile_count; i++) {
         xd_bytes_unref(bench->profiles[i]);
     }
-    for (size_t i = 0; i < 8; i++) {
+    for (size_t i = 0; i < KINDS; i++) {
         xd_bytes_unref(bench->kinds[i]);
     }
     free(bench->profiles);
@@ -281,6 +327,42 @@ static double own_bytes(void)
     return bytes;
 }
 
+/* Each worker gets one: all are busy, and every class is known. */
+static void fill_workers(struct bench *bench)
+{
+    for (size_t i = 0; i < bench->worker_count; i++) {
+        (void)submit(bench, i % bench->profile_count, 1);
+    }
+}
+
+/* Of each round: finish, and finish with dispatch. */
+static size_t sample_of(size_t tasks, size_t workers)
+{
+    size_t sample = tasks / (4 * ROUNDS);
+    return sample < workers ? sample : workers;
+}
+
+static double least(double a, double b)
+{
+    return a < b ? a : b;
+}
+
+/* A dispatch is what a finish costs more while something waits. Those who resume get
+ * their tasks from a few profiles: a pass that does not count mixes them. */
+static void measure_rounds(struct bench *bench, size_t sample, struct costs *costs)
+{
+    double both = HUGE_VAL, finish = HUGE_VAL;
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        (void)finish_many(bench, 0, sample);
+        both = least(both, finish_many(bench, 0, sample));
+        pause_all(bench, true);
+        finish = least(finish, finish_many(bench, 0, sample));
+        pause_all(bench, false);
+    }
+    costs->ns[FINISH] = finish * 1e9 / (double)sample;
+    costs->ns[DISPATCH] = (both - finish) * 1e9 / (double)sample;
+}
+
 static struct costs measure(enum xdb_policy_kind policy,
                             size_t tasks,
                             size_t profiles,
@@ -290,11 +372,10 @@ static struct costs measure(enum xdb_policy_kind policy,
     struct costs costs = {{0}, 0, 0};
     bench.profiles = room(profiles, sizeof(struct xd_bytes *));
     bench.running = room(workers, sizeof *bench.running);
+    void **rest = age_memory(tasks);
     open_bench(&bench, policy);
-    for (size_t i = 0; i < workers; i++) { /* all busy, every class known */
-        (void)submit(&bench, i % profiles, 1);
-    }
-    size_t before = used(), sample = tasks / 4 < 20000 ? tasks / 4 : 20000;
+    fill_workers(&bench);
+    size_t before = used(), sample = sample_of(tasks, workers);
     uint64_t first = bench.next;
     for (size_t i = 0; i < tasks; i += BATCH) {
         costs.ns[SUBMIT] += submit(&bench, mix(i) % profiles, BATCH) * 1e9;
@@ -302,52 +383,69 @@ static struct costs measure(enum xdb_policy_kind policy,
     uint64_t span = bench.next - first;
     costs.ns[SUBMIT] /= (double)span;
     costs.bytes = (double)(used() - before) / (double)span - own_bytes();
-    double both = finish_many(&bench, 0, sample) * 1e9 / (double)sample;
     costs.profile = make_and_free_profiles(&bench) * 1e9;
+    measure_rounds(&bench, sample, &costs);
+    pause_all(&bench, true);
     costs.ns[CANCEL] = cancel_many(&bench, first, span, sample) * 1e9 / (double)sample;
-    (void)cancel_many(&bench, first, span, span);
-    (void)finish_each(&bench); /* what was not cancelled runs */
-    for (size_t i = 0; i < workers; i++) {
-        (void)submit(&bench, i % profiles, 1);
-    }
-    costs.ns[FINISH] = finish_each(&bench) * 1e9 / (double)workers;
-    costs.ns[DISPATCH] = both - costs.ns[FINISH];
     close_bench(&bench);
+    renew_memory(rest, tasks);
     return costs;
 }
 
 /* ---- bare tables and lists: of tasks by id, of workers by session ---- */
 
+struct bare_profile {
+    struct xd_list queue;
+    struct xd_list ring; /* of those with work */
+};
+
 struct bare {
     struct xd_map_item by_id;
     struct xd_task_id id;
     struct xd_list place;
+    struct bare_profile *profile;
+    uint64_t seq;
+    xd_time arrived;
+    struct xd_frame frame;
     uint8_t rest[RECORD - sizeof(struct xd_map_item) - sizeof(struct xd_task_id) -
-                 sizeof(struct xd_list)];
+                 sizeof(struct xd_list) - sizeof(void *) - sizeof(uint64_t) -
+                 sizeof(xd_time) - sizeof(struct xd_frame)];
 };
+
+_Static_assert(sizeof(struct bare) == RECORD, "as large as the core's");
 
 struct bare_worker {
     struct xd_map_item by_session;
     uint64_t session;
     struct xd_list idle;
-    struct xd_task_id running;
+    struct bare *running;
 };
 
 struct bares {
     struct xd_map tasks, sessions;
-    struct xd_list queue, running, idle;
+    struct xd_list running, idle, ring;
+    struct bare_profile *profiles;
     struct bare_worker *workers;
-    size_t worker_count;
+    size_t worker_count, profile_count;
+    uint64_t seq;
+    struct xdb_action *sent;
+    size_t sent_count;
 };
 
-static void bare_open(struct bares *bares, size_t workers)
+static void bare_open(struct bares *bares, size_t profiles, size_t workers)
 {
-    *bares = (struct bares){.worker_count = workers};
+    *bares = (struct bares){.worker_count = workers, .profile_count = profiles};
     xd_map_init(&bares->tasks, 1);
     xd_map_init(&bares->sessions, 1);
-    xd_list_init(&bares->queue);
     xd_list_init(&bares->running);
     xd_list_init(&bares->idle);
+    xd_list_init(&bares->ring);
+    bares->sent = room(1, sizeof *bares->sent);
+    bares->profiles = room(profiles, sizeof *bares->profiles);
+    for (size_t i = 0; i < profiles; i++) {
+        xd_list_init(&bares->profiles[i].queue);
+        xd_list_init(&bares->profiles[i].ring);
+    }
     bares->workers = room(workers, sizeof *bares->workers);
     must(xd_map_reserve(&bares->sessions, workers));
     for (size_t i = 0; i < workers; i++) {
@@ -358,94 +456,169 @@ static void bare_open(struct bares *bares, size_t workers)
     }
 }
 
-static void bare_end(struct bares *bares, const struct xd_task_id *id)
+static void bare_free(struct bares *bares, struct bare *bare)
 {
-    struct xd_map_item *item = xd_map_get(&bares->tasks, id, sizeof *id);
-    if (item != NULL) {
-        struct bare *bare = XD_ITEM(item, struct bare, by_id);
-        xd_list_remove(&bare->place);
-        xd_map_remove(&bares->tasks, item);
-        xd_free(bare);
+    xd_list_remove(&bare->place);
+    if (xd_list_is_empty(&bare->profile->queue)) {
+        xd_list_remove(&bare->profile->ring);
     }
+    xd_map_remove(&bares->tasks, &bare->by_id);
+    xd_frame_clear(&bare->frame);
+    xd_free(bare);
 }
 
-static void bare_submit(struct bares *bares, uint64_t n)
+static void bare_close(struct bares *bares)
+{
+    struct xd_map_item *item = xd_map_next(&bares->tasks, NULL), *next;
+    for (; item != NULL; item = next) {
+        next = xd_map_next(&bares->tasks, item);
+        bare_free(bares, XD_ITEM(item, struct bare, by_id));
+    }
+    xd_map_fini(&bares->tasks);
+    xd_map_fini(&bares->sessions);
+    free(bares->profiles);
+    free(bares->workers);
+    free(bares->sent);
+}
+
+/* The caller's frame becomes the record's, as in the core. */
+static void bare_submit(struct bares *bares,
+                        struct bare_profile *profile,
+                        const struct xd_task *task)
 {
     struct bare *bare = xd_zalloc(sizeof *bare);
     if (bare == NULL) {
         exit(1);
     }
     must(xd_map_reserve(&bares->tasks, 1));
-    bare->id = id_of(n);
+    bare->id = task->id;
+    bare->seq = ++bares->seq;
+    bare->arrived = (xd_time)bares->seq;
+    bare->profile = profile;
+    bare->frame = task->frames[0];
+    xd_free(task->frames);
     xd_map_add(&bares->tasks, &bare->by_id, &bare->id, sizeof bare->id);
-    xd_list_push_back(&bares->queue, &bare->place);
+    xd_list_push_back(&profile->queue, &bare->place);
+    if (xd_list_is_empty(&profile->ring)) {
+        xd_list_push_back(&bares->ring, &profile->ring);
+    }
 }
 
-/* The first task goes to the worker that was idle last. */
+/* The first task of the profile whose turn it is goes to the worker that was idle last.
+ */
 static void bare_dispatch(struct bares *bares)
 {
     struct bare_worker *worker = XD_ITEM(bares->idle.prev, struct bare_worker, idle);
-    struct bare *bare = XD_ITEM(bares->queue.next, struct bare, place);
+    struct bare_profile *profile = XD_ITEM(bares->ring.next, struct bare_profile, ring);
+    struct bare *bare = XD_ITEM(profile->queue.next, struct bare, place);
     xd_list_remove(&worker->idle);
     xd_list_remove(&bare->place);
+    xd_list_remove(&profile->ring);
+    if (!xd_list_is_empty(&profile->queue)) {
+        xd_list_push_back(&bares->ring, &profile->ring);
+    }
     xd_list_push_back(&bares->running, &bare->place);
-    worker->running = bare->id;
+    worker->running = bare;
+    struct xdb_action *action = bares->sent;
+    action->kind = XDB_ACTION_SEND_TASK;
+    action->session.n = worker->session;
+    action->room.task = (struct xd_task){.id = bare->id,
+                                         .format = XD_FORMAT_R,
+                                         .origin = {1},
+                                         .frames = &bare->frame,
+                                         .frame_count = 1};
+    bares->sent_count++;
 }
 
 static void bare_finish(struct bares *bares, uint64_t session)
 {
     struct xd_map_item *item = xd_map_get(&bares->sessions, &session, sizeof session);
     struct bare_worker *worker = XD_ITEM(item, struct bare_worker, by_session);
-    bare_end(bares, &worker->running);
+    bare_free(bares, worker->running);
     xd_list_push_back(&bares->idle, &worker->idle);
 }
 
-static struct costs measure_bare(size_t tasks, size_t workers)
+static void bare_cancel(struct bares *bares, const struct xd_task_id *id)
+{
+    struct xd_map_item *item = xd_map_get(&bares->tasks, id, sizeof *id);
+    if (item != NULL) {
+        bare_free(bares, XD_ITEM(item, struct bare, by_id));
+    }
+}
+
+static double bare_submit_some(struct bares *bares,
+                               size_t profile,
+                               uint64_t first,
+                               size_t count)
+{
+    struct xd_task tasks[BATCH];
+    memset(tasks, 0, sizeof tasks);
+    for (size_t i = 0; i < count; i++) {
+        tasks[i].id = id_of(first + i);
+        tasks[i].frames = make_frame();
+    }
+    double begin = seconds();
+    for (size_t i = 0; i < count; i++) {
+        bare_submit(bares, &bares->profiles[profile], &tasks[i]);
+    }
+    return seconds() - begin;
+}
+
+static double bare_finish_many(struct bares *bares, size_t count, bool with_dispatch)
+{
+    double begin = seconds();
+    for (size_t i = 0; i < count; i++) {
+        bare_finish(bares, 2 + i * STRIDE % bares->worker_count);
+        if (with_dispatch) {
+            bare_dispatch(bares);
+        }
+    }
+    return seconds() - begin;
+}
+
+static void bare_rounds(struct bares *bares, size_t sample, struct costs *costs)
+{
+    double both = HUGE_VAL, finish = HUGE_VAL;
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        both = least(both, bare_finish_many(bares, sample, true));
+        finish = least(finish, bare_finish_many(bares, sample, false));
+        for (size_t i = 0; i < sample; i++) {
+            bare_dispatch(bares);
+        }
+    }
+    costs->ns[FINISH] = finish * 1e9 / (double)sample;
+    costs->ns[DISPATCH] = (both - finish) * 1e9 / (double)sample;
+}
+
+static struct costs measure_bare(size_t tasks, size_t profiles, size_t workers)
 {
     struct costs costs = {{0}, 0, 0};
     struct bares bares;
-    size_t sample = tasks / 4 < 20000 ? tasks / 4 : 20000;
-    sample = sample < workers ? sample : workers;
-    bare_open(&bares, workers);
-    size_t before = used();
-    double begin = seconds();
-    for (size_t i = 0; i < tasks; i++) {
-        bare_submit(&bares, i);
-    }
-    costs.ns[SUBMIT] = (seconds() - begin) * 1e9 / (double)tasks;
-    costs.bytes = (double)(used() - before) / (double)tasks;
+    size_t sample = sample_of(tasks, workers);
+    void **rest = age_memory(tasks);
+    bare_open(&bares, profiles, workers);
     for (size_t i = 0; i < workers; i++) {
-        xd_list_push_back(&bares.idle, &bares.workers[i * 7919 % workers].idle);
-    }
-    begin = seconds();
-    for (size_t i = 0; i < sample; i++) {
+        (void)bare_submit_some(&bares, i % profiles, FILL + i, 1);
+        xd_list_push_back(&bares.idle, &bares.workers[i].idle);
         bare_dispatch(&bares);
     }
-    costs.ns[DISPATCH] = (seconds() - begin) * 1e9 / (double)sample;
-    begin = seconds();
-    for (size_t i = 0; i < sample; i++) {
-        bare_finish(&bares, 2 + i * 7919 % workers);
+    size_t before = used(), count = 0;
+    for (; count < tasks; count += BATCH) {
+        size_t profile = mix(count) % profiles;
+        costs.ns[SUBMIT] += bare_submit_some(&bares, profile, count, BATCH) * 1e9;
     }
-    costs.ns[FINISH] = (seconds() - begin) * 1e9 / (double)sample;
-    begin = seconds();
+    costs.ns[SUBMIT] /= (double)count;
+    costs.bytes = (double)(used() - before) / (double)count - own_bytes();
+    bare_rounds(&bares, sample, &costs);
+    double begin = seconds();
     for (size_t i = 0; i < sample; i++) {
-        struct xd_task_id id = id_of(sample + i * UINT64_C(611953) % (tasks - sample));
-        bare_end(&bares, &id);
+        struct xd_task_id id = id_of(i * STRIDE % count);
+        bare_cancel(&bares, &id);
     }
     costs.ns[CANCEL] = (seconds() - begin) * 1e9 / (double)sample;
-    for (size_t i = 0; i < tasks; i++) {
-        struct xd_task_id id = id_of(i);
-        bare_end(&bares, &id);
-    }
-    xd_map_fini(&bares.tasks);
-    xd_map_fini(&bares.sessions);
-    free(bares.workers);
+    bare_close(&bares);
+    renew_memory(rest, tasks);
     return costs;
-}
-
-static double least(double a, double b)
-{
-    return a < b ? a : b;
 }
 
 /* Others use the machine too: the least of some runs is nearest to what it costs. */
@@ -459,7 +632,7 @@ static void keep_least(struct costs *costs, const struct costs *other)
 
 static void print(const char *what, size_t tasks, struct costs costs)
 {
-    printf("%-6s %8zu", what, tasks);
+    printf("%-12s %8zu", what, tasks);
     for (size_t i = 0; i < OPERATIONS; i++) {
         printf(" %9.0f", costs.ns[i]);
     }
@@ -467,35 +640,63 @@ static void print(const char *what, size_t tasks, struct costs costs)
     (void)fflush(stdout);
 }
 
+static void print_ratio(const char *what,
+                        size_t tasks,
+                        const struct costs *of,
+                        const struct costs *to)
+{
+    printf("%-12s %8zu", what, tasks);
+    for (size_t i = 0; i < OPERATIONS; i++) {
+        printf(" %9.2f", of->ns[i] / to->ns[i]);
+    }
+    printf("\n");
+}
+
+enum { BARE, FIFO, BANDS, SIDES };
+
+static struct costs measure_side(int side, size_t tasks, size_t profiles, size_t workers)
+{
+    return side == BARE ? measure_bare(tasks, profiles, workers)
+                        : measure(side == FIFO ? XDB_POLICY_FIFO : XDB_POLICY_BANDS,
+                                  tasks,
+                                  profiles,
+                                  workers);
+}
+
 int main(int argc, char **argv)
 {
     size_t tasks = argc > 1 ? strtoul(argv[1], NULL, 10) : 1000000;
     size_t profiles = argc > 2 ? strtoul(argv[2], NULL, 10) : 1000;
     size_t workers = argc > 3 ? strtoul(argv[3], NULL, 10) : 10000;
-    if (tasks < 1000 || profiles == 0 || workers == 0) {
+    size_t runs = argc > 4 ? strtoul(argv[4], NULL, 10) : 5;
+    if (tasks < 1000 || profiles == 0 || workers == 0 || runs == 0) {
         return 2;
     }
-    printf("ns each   queued");
+    xd_keep_memory(XD_KEPT_OF_MESSAGES); /* as the broker's program does */
+    printf("ns each         queued");
     for (size_t i = 0; i < OPERATIONS; i++) {
         printf(" %9s", names[i]);
     }
     printf(" %9s %9s\n", "bytes", "profile");
+    static const char *const sides[SIDES] = {"bare", "fifo", "bands"};
     const size_t sizes[] = {1000, tasks};
+    struct costs costs[2][SIDES];
     for (size_t i = 0; i < 2; i++) {
-        struct costs bare = measure_bare(sizes[i], workers);
-        struct costs fifo = measure(XDB_POLICY_FIFO, sizes[i], profiles, workers);
-        struct costs bands = measure(XDB_POLICY_BANDS, sizes[i], profiles, workers);
-        for (unsigned run = 1; run < RUNS; run++) {
-            struct costs next = measure_bare(sizes[i], workers);
-            keep_least(&bare, &next);
-            next = measure(XDB_POLICY_FIFO, sizes[i], profiles, workers);
-            keep_least(&fifo, &next);
-            next = measure(XDB_POLICY_BANDS, sizes[i], profiles, workers);
-            keep_least(&bands, &next);
+        for (size_t run = 0; run < runs; run++) {
+            for (int side = 0; side < SIDES; side++) {
+                struct costs next = measure_side(side, sizes[i], profiles, workers);
+                if (run == 0) {
+                    costs[i][side] = next;
+                }
+                keep_least(&costs[i][side], &next);
+            }
         }
-        print("bare", sizes[i], bare);
-        print("fifo", sizes[i], fifo);
-        print("bands", sizes[i], bands);
+        for (int side = 0; side < SIDES; side++) {
+            print(sides[side], sizes[i], costs[i][side]);
+        }
     }
+    print_ratio("bands/fifo", tasks, &costs[1][BANDS], &costs[1][FIFO]);
+    print_ratio("bands/bare", tasks, &costs[1][BANDS], &costs[1][BARE]);
+    print_ratio("growth", tasks, &costs[1][BANDS], &costs[0][BANDS]);
     return 0;
 }
