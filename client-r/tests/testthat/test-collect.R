@@ -79,6 +79,8 @@ test_that("a running task is interrupted, its side effects end, its daemon stays
     expect_true(eventually(gate$is_entered()))
     expect_true(stop_mirai(m))
     expect_true(m$data == 20L)
+    # the daemon has been told by the time it does this
+    expect_identical(sort(unlist(everywhere(Sys.getpid())[])), pids)
     gate$open()
     expect_identical(sort(unlist(everywhere(Sys.getpid())[])), pids)
     expect_false(file.exists(mark))
