@@ -80,7 +80,7 @@ daemon <- function(
   )
   on.exit(.Call(C_rxd_worker_close, worker))
   mark_connected(address)
-  start_random(rs)
+  start_random(rs, if (supervised) count_restarts() else 0L)
   quiet <- !isTRUE(output) && !supervised
   heard <- !interactive() && sink.number() == 0L && .Call(C_rxd_worker_output, quiet)
   on.exit(.Call(C_rxd_worker_output, NULL), add = TRUE)
@@ -134,6 +134,9 @@ check_autoexit <- function(autoexit, call = sys.call(-1L)) {
 }
 
 exit_lost <- -1L # the broker went; not asked to end
+
+# How often the supervisor started the daemon before.
+count_restarts <- function() as.integer(Sys.getenv("CROSSDOCK_RESTARTS", "0"))
 
 # A supervisor left a descriptor whose end says that it is gone.
 guard_daemon <- function() {

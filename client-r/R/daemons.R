@@ -158,12 +158,12 @@ daemons <- function(
     launch_remote(n, remote, .compute = name)
   } else if (n > 0 && is.null(url)) { # who listens waits for others
     if (.wait) {
-      start_local(profile, as.integer(n))
+      streams <- start_local(profile, as.integer(n))
+      if (is.null(broker)) { # others have daemons of theirs there
+        give_streams(profile, streams)
+      }
     } else {
       launch_each(profile, as.integer(n), args)
-    }
-    if (.wait && is.null(broker)) { # others have daemons of theirs there
-      give_streams(profile, as.integer(n))
     }
   }
   profile$span <- profile_span("daemons set", profile)

@@ -25,11 +25,13 @@ launch_local <- function(n = 1L, ..., .compute = NULL) {
   n
 }
 
-# With a stream of random numbers for each.
+# With a stream of random numbers for each, which it gives.
 launch_each <- function(profile, n, args) {
-  for (stream in daemon_streams(profile, n)) {
+  streams <- daemon_streams(profile, n)
+  for (stream in streams) {
     launch(profile, 1L, add_args(args, stream_argument(stream)))
   }
+  invisible(streams)
 }
 
 # Only logical and numeric ones go to daemon(), as text; and what tasks may need of it.
@@ -70,11 +72,12 @@ child_environment <- function() {
   )
 }
 
-# Start them and wait until all are connected.
+# Start them and wait until all are connected. Gives their streams.
 start_local <- function(profile, n) {
   before <- profile_counts(profile)[["workers"]]
-  launch(profile, n, profile$args)
+  streams <- launch_each(profile, n, profile$args)
   wait_local(profile, before + n)
+  streams
 }
 
 # Until so many daemons are connected.

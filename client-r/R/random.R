@@ -62,11 +62,9 @@ daemon_streams <- function(profile, n) {
 }
 
 # The local daemons that have just joined get theirs, in the order in which they did.
-give_streams <- function(profile, n) {
-  body <- task_body(
-    package_call("take_stream", "streams"), list(streams = daemon_streams(profile, n)), NULL
-  )
-  tasks <- .Call(C_rxd_submit, current_route(profile), body, NULL, n, NULL)
+give_streams <- function(profile, streams) {
+  body <- task_body(package_call("take_stream", "streams"), list(streams = streams), NULL)
+  tasks <- .Call(C_rxd_submit, current_route(profile), body, NULL, length(streams), NULL)
   call_mirai(.Call(C_rxd_tasks_hide, tasks))
   profile$base[[6L]] <- .Call(C_rxd_profile_count, profile$pointer)[[6L]]
 }
@@ -81,15 +79,20 @@ take_stream <- function(streams) {
   invisible()
 }
 
-# As daemon() does when it begins. NA: the generator is left as R has it.
-start_random <- function(stream) {
+# As daemon() does when it begins. NA: the generator is left as R has it. A process in the place of
+# one that crashed does not draw the same numbers again: it has another substream, 2^76 away.
+start_random <- function(stream, restarts = 0L) {
   if (anyNA(stream)) {
     return(invisible())
   }
   if (is.null(stream)) {
     RNGkind("L'Ecuyer-CMRG", "Inversion", "Rejection")
   } else {
-    .GlobalEnv$.Random.seed <- as.integer(stream)
+    stream <- as.integer(stream)
+    for (i in seq_len(restarts)) {
+      stream <- parallel::nextRNGSubStream(stream)
+    }
+    .GlobalEnv$.Random.seed <- stream
   }
 }
 

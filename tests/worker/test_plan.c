@@ -50,6 +50,11 @@ Test(plan, own_variables_lie_on_top_of_given_ones_and_those_on_top_of_inherited)
     expect_env(&plan, "CROSSDOCK_OWNER", "77");
     expect_env(&plan, "CROSSDOCK_SLOT", "5");
     expect_env(&plan, "CROSSDOCK_LIFE_FD", "3");
+    expect_env(&plan, "CROSSDOCK_RESTARTS", "0000000000");
+    xdw_plan_restarts(&plan, UINT32_MAX);
+    expect_env(&plan, "CROSSDOCK_RESTARTS", "4294967295");
+    xdw_plan_restarts(&plan, 12);
+    expect_env(&plan, "CROSSDOCK_RESTARTS", "0000000012");
     xdw_plan_fini(&plan);
 }
 

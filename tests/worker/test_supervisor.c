@@ -382,6 +382,18 @@ Test(supervisor, a_slot_knows_where_it_belongs)
     finish(&fixture);
 }
 
+Test(supervisor, a_process_knows_how_often_its_slot_was_started_before)
+{
+    struct fixture fixture;
+    begin(&fixture, (struct xdw_supervisor_options){.backoff_ns = 1});
+    uint32_t slot = add(&fixture,
+                        "echo $CROSSDOCK_RESTARTS; "
+                        "test $CROSSDOCK_RESTARTS = 0000000002 || exit 9");
+    TURN_UNTIL(&fixture, state_of(&fixture, slot) == XDW_FINISHED);
+    cr_expect_str_eq(fixture.seen.lines, "0.1:0000000000;0.1:0000000001;0.1:0000000002;");
+    finish(&fixture);
+}
+
 static struct fixture *calling_back;
 
 static void start_more(void *context, const struct xdw_line *line)

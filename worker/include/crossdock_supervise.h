@@ -10,9 +10,10 @@
  *
  * A slot is a process in a session of its own (setsid), so a Ctrl-C in this terminal does
  * not reach it. It starts with default signal handlers, an empty signal mask, /dev/null
- * as standard input, its output in pipes, every other descriptor closed, and one end of a
- * "life pipe": its number stands in CROSSDOCK_LIFE_FD. When this process ends, however it
- * ends, reading there gives end of file, and the child should end itself. */
+ * as standard input, its output in pipes, every other descriptor closed, the number of
+ * its restarts in CROSSDOCK_RESTARTS (ten digits, "0000000000" at first), and one end of
+ * a "life pipe": its number stands in CROSSDOCK_LIFE_FD. When this process ends, however
+ * it ends, reading there gives end of file, and the child should end itself. */
 #ifndef CROSSDOCK_SUPERVISE_H
 #define CROSSDOCK_SUPERVISE_H
 

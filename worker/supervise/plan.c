@@ -106,8 +106,12 @@ static char **list_copy(const char *const *list, size_t more)
     return copy;
 }
 
-/* The names crossdock sets by itself; url, profile, owner, slot, life pipe. */
-#define OWN_VARIABLES 5
+/* The names crossdock sets by itself; url, profile, owner, slot, life pipe, restarts. */
+#define OWN_VARIABLES 6
+
+/* Always as wide, so that a start needs no memory. */
+#define RESTARTS "CROSSDOCK_RESTARTS"
+#define RESTARTS_DIGITS 10
 
 static char **make_env(const struct xdw_command *command,
                        uint32_t slot,
@@ -128,7 +132,8 @@ static char **make_env(const struct xdw_command *command,
         env_put_pair(env, "CROSSDOCK_PROFILE", command->profile) &&
         (!command->owner.n || env_put_number(env, "CROSSDOCK_OWNER", command->owner.n)) &&
         env_put_number(env, "CROSSDOCK_SLOT", slot) &&
-        env_put_number(env, "CROSSDOCK_LIFE_FD", XDW_LIFE_FD);
+        env_put_number(env, "CROSSDOCK_LIFE_FD", XDW_LIFE_FD) &&
+        env_put_pair(env, RESTARTS, "0000000000");
     if (!ok) {
         list_free(env);
         return NULL;
@@ -183,7 +188,7 @@ void xdw_plan_fini(struct xdw_plan *plan)
     *plan = (struct xdw_plan){0};
 }
 
-const char *xdw_plan_env(const struct xdw_plan *plan, const char *name)
+static char *value_of(const struct xdw_plan *plan, const char *name)
 {
     size_t size = strlen(name);
     for (char **entry = plan->envp; *entry; entry++) {
@@ -192,6 +197,20 @@ const char *xdw_plan_env(const struct xdw_plan *plan, const char *name)
         }
     }
     return NULL;
+}
+
+const char *xdw_plan_env(const struct xdw_plan *plan, const char *name)
+{
+    return value_of(plan, name);
+}
+
+void xdw_plan_restarts(struct xdw_plan *plan, uint32_t count)
+{
+    (void)snprintf(value_of(plan, RESTARTS),
+                   RESTARTS_DIGITS + 1,
+                   "%0*" PRIu32,
+                   RESTARTS_DIGITS,
+                   count);
 }
 
 static bool is_program(const char *path, bool *exists)

@@ -27,6 +27,10 @@ void xdw_plan_fini(struct xdw_plan *plan);
 /* A variable's value in the plan's environment; NULL: not set. */
 const char *xdw_plan_env(const struct xdw_plan *plan, const char *name);
 
+/* How often the slot was started before: what its next process finds in
+ * CROSSDOCK_RESTARTS. */
+void xdw_plan_restarts(struct xdw_plan *plan, uint32_t count);
+
 /* The file to execute, looked up in the plan's PATH, into `path`. Errors:
  * XD_ERR_NOT_FOUND
  * ("command not found: ..."), XD_ERR_FORBIDDEN (found, but not executable),

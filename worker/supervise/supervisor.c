@@ -28,6 +28,7 @@ enum kind { KIND_END = 0, KIND_STDOUT = XDW_STDOUT, KIND_STDERR = XDW_STDERR };
 /* A slot's process, and what outlives it. */
 struct entry {
     struct xdw_plan plan;
+    uint32_t starts; /* that there were */
     struct xdw_child child;
     struct xdw_lines lines[2];
 };
@@ -210,6 +211,7 @@ static void start_child(struct xdw_supervisor *supervisor, uint32_t slot)
     const struct xdw_supervisor_options *options = &supervisor->options;
     struct entry *entry = supervisor->entries[slot];
     struct xd_error error = {""};
+    xdw_plan_restarts(&entry->plan, entry->starts++);
     enum xd_err err = xdw_child_start(&entry->child,
                                       &entry->plan,
                                       options->death_signal,

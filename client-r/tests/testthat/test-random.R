@@ -92,3 +92,33 @@ test_that("what is known of a profile", {
   ))
   expect_error(nextcode("x"), "`x` must be an exit code")
 })
+
+test_that("in the place of a daemon that crashed there is one with numbers of its own", {
+  for (wait in c(TRUE, FALSE)) {
+    use_daemons(2, seed = 7L, .wait = wait)
+    expect_true(eventually(connections() == 2L))
+    streams <- streams_of(7L, 3)[-1]
+    known <- streams
+    for (restarts in 1:2) {
+      before <- unlist(everywhere(Sys.getpid())[])
+      tools::pskill(before[[2]], tools::SIGKILL)
+      expect_true(eventually(
+        {
+          now <- everywhere(Sys.getpid())[] # one that has just gone may count, and is lost
+          length(now) == 2L && !any(vapply(now, is_error_value, NA)) && !before[[2]] %in% now
+        },
+        30
+      ))
+      seeds <- everywhere(.Random.seed)[]
+      expect_true(any(seeds %in% streams)) # of the one that lives
+      new <- seeds[!seeds %in% known]
+      expect_length(new, 1L)
+      reachable <- unlist(lapply(streams, function(stream) {
+        one <- parallel::nextRNGSubStream(stream)
+        list(one, parallel::nextRNGSubStream(one))
+      }), recursive = FALSE)
+      expect_true(all(new %in% reachable))
+      known <- c(known, new)
+    }
+  }
+})
