@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: MIT
+# What a process has, before others of its kind were killed and after.
+
+# KiB of resident memory, and descriptors.
+take_stock <- function(pid) {
+  status <- readLines(sprintf("/proc/%d/status", pid))
+  c(
+    as.numeric(gsub("[^0-9]", "", grep("^VmRSS:", status, value = TRUE))),
+    length(list.files(sprintf("/proc/%d/fd", pid)))
+  )
+}
+
+# `slack`: KiB that it may have more. Descriptors of connections that have just ended take a moment.
+expect_no_more <- function(whose, then, pid, slack) {
+  ended <- eventually(all(take_stock(pid) <= then + c(slack, 0)), 10)
+  now <- take_stock(pid)
+  cat(sprintf(
+    "  %s: %.0f KiB and %.0f descriptors, then %.0f KiB and %.0f\n",
+    whose, then[[1]], then[[2]], now[[1]], now[[2]]
+  ))
+  testthat::expect_true(ended, label = paste(whose, "has no more than before"))
+}
+
+# A number of the broker's status.
+counter <- function(url, name) {
+  program <- Sys.getenv("CROSSDOCK_PROGRAM")
+  said <- system2(program, c("status", "--json", "--url", url), stdout = TRUE)
+  as.numeric(sub(sprintf(".*\"%s\": *([0-9]+).*", name), "\\1", paste(said, collapse = "")))
+}
