@@ -21,6 +21,12 @@ use_variables <- function(..., frame = parent.frame()) {
   )
 }
 
+# The process of the broker of a session that listens on tcp.
+broker_pid <- function() {
+  children <- processes_with(paste0("TMPDIR=", tempdir()))
+  children[grepl("broker_process", command_lines(children), fixed = TRUE)]
+}
+
 # What tests/run installs must be there when it runs the tests; elsewhere they are skipped.
 needs_programs <- function(...) {
   path <- paste(c(Sys.getenv("PATH"), "/usr/sbin", "/sbin"), collapse = .Platform$path.sep)

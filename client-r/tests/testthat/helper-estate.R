@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: MIT
-# What a process has, before others of its kind were killed and after.
+# What a process has, before and after.
 
-# KiB of resident memory, and descriptors.
-take_stock <- function(pid) {
+# KiB of resident memory now ("VmRSS"), or the most there was ("VmHWM").
+memory_of <- function(pid, what) {
   status <- readLines(sprintf("/proc/%d/status", pid))
-  c(
-    as.numeric(gsub("[^0-9]", "", grep("^VmRSS:", status, value = TRUE))),
-    length(list.files(sprintf("/proc/%d/fd", pid)))
-  )
+  as.numeric(gsub("[^0-9]", "", grep(paste0("^", what, ":"), status, value = TRUE)))
+}
+
+# That memory, and descriptors.
+take_stock <- function(pid) {
+  c(memory_of(pid, "VmRSS"), length(list.files(sprintf("/proc/%d/fd", pid))))
 }
 
 # `slack`: KiB that it may have more. Descriptors of connections that have just ended take a moment.

@@ -8,11 +8,6 @@ start_daemon <- function(command, env = character(), frame = parent.frame()) {
 
 here <- function() remote_config(rscript = rscript())
 
-broker_pid <- function() {
-  children <- processes_with(paste0("TMPDIR=", tempdir()))
-  children[grepl("broker_process", command_lines(children), fixed = TRUE)]
-}
-
 test_that("a session listens on tcp, its broker is a child; daemons come by the command", {
   state <- use_state()
   use_daemons(url = local_url(tcp = TRUE))

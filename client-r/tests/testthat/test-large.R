@@ -39,7 +39,8 @@ test_that("a large raw vector goes to a daemon and comes back", {
   expect_large_round_trip()
 })
 
-test_that("also over tcp", {
+test_that("also over tcp, with little memory in the broker", {
+  skip_without_proc()
   use_state()
   use_daemons(url = local_url(tcp = TRUE))
   launched <- launch_remote(1, remote_config(
@@ -47,5 +48,10 @@ test_that("also over tcp", {
   ))
   expect_length(launched, 1)
   expect_true(eventually(connections() == 1L))
+  broker <- broker_pid()
+  base <- memory_of(broker, "VmHWM")
   expect_large_round_trip()
+  peak <- memory_of(broker, "VmHWM")
+  cat(sprintf("  %.0f bytes there and back: broker %.0f KiB, at most %.0f\n", bytes, base, peak))
+  expect_lt(peak - base, 100 * 1024)
 })
