@@ -40,12 +40,15 @@ void raw_send(void *socket, const struct xd_msg *msg)
     xd_frames_clear(&frames);
 }
 
-bool raw_receive(void *socket, struct xd_msg *msg)
+static bool receive(void *socket, int seconds, bool beats, struct xd_msg *msg)
 {
-    xd_time until = sys_now() + 5 * XD_S * sys_slowness();
+    static const struct xd_msg beat = {.kind = XD_KIND_HEARTBEAT};
+    xd_time until = sys_now() + seconds * XD_S * sys_slowness();
     while (sys_now() < until) {
         zmq_pollitem_t item = {socket, 0, ZMQ_POLLIN, 0};
-        zmq_poll(&item, 1, 100);
+        if (zmq_poll(&item, 1, 100) == 0 && beats) {
+            raw_send(socket, &beat);
+        }
         struct xd_bytes *frames[XD_FRAMES_MAX];
         size_t count;
         if (xd_zmq_recv(socket, NULL, false, frames, XD_FRAMES_MAX, &count) != XD_OK) {
@@ -63,6 +66,16 @@ bool raw_receive(void *socket, struct xd_msg *msg)
         xd_msg_clear(msg);
     }
     return false;
+}
+
+bool raw_receive(void *socket, struct xd_msg *msg)
+{
+    return receive(socket, 5, false, msg);
+}
+
+bool raw_await(void *socket, struct xd_msg *msg)
+{
+    return receive(socket, 60, true, msg);
 }
 
 struct xd_msg raw_hello(enum xd_role role, enum xd_lane lane)

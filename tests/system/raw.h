@@ -19,6 +19,10 @@ void raw_send(void *socket, const struct xd_msg *msg);
 /* The next message that is no heartbeat, within five seconds; false when none comes. */
 bool raw_receive(void *socket, struct xd_msg *msg);
 
+/* The same for a session that was greeted: within a minute, and saying all the while that
+ * it lives. */
+bool raw_await(void *socket, struct xd_msg *msg);
+
 /* A session of that role: HELLO on the clients' socket, and for a worker again on its
  * own. */
 struct raw {

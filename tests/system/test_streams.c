@@ -248,7 +248,7 @@ static struct xd_ref raw_result(size_t size, struct raw *client, void **bulk)
     xd_bytes_unref(frame.bytes);
     xd_bytes_unref(msg.tasks.profile);
     do {
-        cr_assert(raw_receive(client->socket, &msg));
+        cr_assert(raw_await(client->socket, &msg)); /* it makes so many bytes */
         if (msg.kind != XD_KIND_RESULT) {
             xd_msg_clear(&msg);
         }
