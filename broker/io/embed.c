@@ -181,18 +181,21 @@ static bool something_to_read(struct xdb_embed *embed)
     return is;
 }
 
-static enum xd_err link_wait(struct xd_link *link, int wake_fd, int timeout_ms)
+static size_t link_arm(struct xd_link *link, struct pollfd *fds)
 {
     struct xdb_embed *embed = (struct xdb_embed *)link;
     if (something_to_read(embed)) {
-        return XD_OK;
+        return 0;
     }
-    struct pollfd fds[] = {{embed->client_fd, POLLIN, 0}, {wake_fd, POLLIN, 0}};
-    if (poll(fds, wake_fd >= 0 ? 2 : 1, timeout_ms) < 0 && errno != EINTR) {
-        return XD_ERR_SYSTEM;
-    }
-    unwake(embed->client_fd);
-    return XD_OK;
+    fds[0] = (struct pollfd){.fd = embed->client_fd, .events = POLLIN};
+    return 1;
+}
+
+static void link_woke(struct xd_link *link, const struct pollfd *fds, size_t count)
+{
+    (void)fds;
+    (void)count;
+    unwake(((struct xdb_embed *)link)->client_fd);
 }
 
 static enum xd_err link_open(struct xd_link *link,
@@ -233,8 +236,12 @@ enum xd_err xdb_embed_new(struct xdb_embeds *embeds, struct xdb_embed **out)
         xd_free(embed);
         return XD_ERR_SYSTEM;
     }
-    embed->link =
-        (struct xd_link){link_send, link_recv, link_wait, link_open, link_close};
+    embed->link = (struct xd_link){link_send,
+                                   link_recv,
+                                   link_arm,
+                                   link_woke,
+                                   link_open,
+                                   link_close};
     embed->all = embeds;
     for (int lane = 0; lane < XD_LANE_COUNT; lane++) {
         queue_init(&embed->to_broker[lane]);

@@ -230,9 +230,8 @@ static bool serve(struct xd_agent *agent)
         }
         xd_time until = is_open ? xd_channel_deadline(channel)
                                 : xd_time_min(greet_by, channel->retry_at);
-        enum xd_err err = channel->link->wait(channel->link,
-                                              agent->wake_fd,
-                                              xd_time_poll_ms(now, until));
+        enum xd_err err =
+            xd_channel_wait(channel, agent->wake_fd, xd_time_poll_ms(now, until));
         hush(agent->wake_fd);
         if (err != XD_OK) {
             xd_session_end(session, XD_ERR_GONE, "the connection to the broker is gone");

@@ -2,6 +2,8 @@
 /* A session over a link; see channel.h. */
 #include "channel.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -235,6 +237,21 @@ static bool has_ended(struct xd_batch *batch)
     return over;
 }
 
+enum xd_err xd_channel_wait(struct xd_channel *channel, int wake_fd, int timeout_ms)
+{
+    struct pollfd fds[XD_LINK_FDS + 1];
+    size_t count = channel->link->arm(channel->link, fds);
+    if (count == 0) {
+        return XD_OK;
+    }
+    fds[count] = (struct pollfd){.fd = wake_fd, .events = POLLIN};
+    if (poll(fds, (nfds_t)count + 1, timeout_ms) < 0 && errno != EINTR) {
+        return XD_ERR_SYSTEM;
+    }
+    channel->link->woke(channel->link, fds, count);
+    return XD_OK;
+}
+
 void xd_channel_await_bye(struct xd_channel *channel,
                           struct xd_batch *batch,
                           xd_time deadline)
@@ -247,8 +264,7 @@ void xd_channel_await_bye(struct xd_channel *channel,
             return;
         }
         if (!came &&
-            channel->link->wait(channel->link, -1, xd_time_poll_ms(now, deadline)) !=
-                XD_OK) {
+            xd_channel_wait(channel, -1, xd_time_poll_ms(now, deadline)) != XD_OK) {
             return;
         }
     }
@@ -276,8 +292,7 @@ enum xd_err xd_channel_greet(struct xd_channel *channel,
         }
         xd_time until = xd_time_min(deadline, channel->retry_at);
         enum xd_err err =
-            came ? XD_OK
-                 : channel->link->wait(channel->link, -1, xd_time_poll_ms(now, until));
+            came ? XD_OK : xd_channel_wait(channel, -1, xd_time_poll_ms(now, until));
         if (err != XD_OK) {
             return xd_fail(error, err, "waiting for the broker: %s", xd_err_text(err));
         }

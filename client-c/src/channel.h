@@ -91,6 +91,13 @@ void xd_channel_await_bye(struct xd_channel *channel,
                           struct xd_batch *batch,
                           xd_time deadline);
 
+/* Wait until something may be received, `wake_fd` (-1: none) is readable, or `timeout_ms`
+ * is over (-1: never). For a thread that has the link to itself. Errors: XD_ERR_SYSTEM.
+ */
+enum xd_err xd_channel_wait(struct xd_channel *channel,
+                            int wake_fd,
+                            int timeout_ms) XD_MUST_USE;
+
 /* Serve the link from this thread until the session is open. Errors: why it is not. */
 enum xd_err xd_channel_greet(struct xd_channel *channel,
                              struct xd_batch *batch,

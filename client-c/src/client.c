@@ -142,7 +142,11 @@ static const struct xd_pump_ops client_ops = {.turn = client_turn,
 void xd_client_post(struct xd_client *client, xd_time now)
 {
     if (!xd_pump_is_parked(&client->pump)) {
-        xd_pump_ask(&client->pump, xd_client_core_deadline(&client->core));
+        if (xd_pump_is_free(&client->pump) && xd_client_core_is_due(&client->core, now)) {
+            xd_client_core_flush(&client->core, now);
+            settle(client);
+            xd_pump_touched(&client->pump);
+        }
     } else if (client->core.out_count == 0) {
         xd_client_core_flush(&client->core, now);
         settle(client);

@@ -11,7 +11,8 @@
 /* Unsent tasks gather while others are out, up to so many, so much, so long. */
 #define GATHER_COUNT 64u
 #define GATHER_BYTES ((size_t)256 * 1024)
-#define GATHER_TIME (500 * XD_US)
+/* Tasks leave at once, but no more often than this; then they leave together. */
+#define GATHER_TIME (250 * XD_US)
 #define ACK_RESULTS 64u
 /* Without memory it is tried again after so long. */
 #define RETRY_AFTER (2 * XD_MS)
@@ -119,10 +120,11 @@ void xd_client_core_add(struct xd_client_core *core,
     core->open_count++;
     core->open_bytes += future->bytes;
     enqueue(core, future);
-    if (core->out_count == 0) {
+    xd_time next = xd_time_add(core->flushed_at, GATHER_TIME);
+    if (core->out_count == 0 || next <= now) {
         core->flush_at = now;
     } else if (core->flush_at == XD_NEVER) {
-        core->flush_at = now + GATHER_TIME;
+        core->flush_at = next;
     }
 }
 
@@ -221,6 +223,7 @@ static void flush_tasks(struct xd_client_core *core, xd_time now)
         }
         mark_sent(core, msg.tasks.count);
     }
+    core->flushed_at = now;
     core->flush_at = XD_NEVER;
 }
 

@@ -117,6 +117,7 @@ struct xd_client_core {
     size_t unsent_count, unsent_bytes;
     size_t open_count, open_bytes; /* tasks that have not ended */
     size_t out_count;              /* of them handed to the broker */
+    xd_time flushed_at;            /* when some left last */
     xd_time flush_at; /* when the unsent are to leave; XD_NEVER: there are none */
     xd_time busy_until;
     xd_time heard_at;                  /* when this turn began */

@@ -347,35 +347,35 @@ static bool has_news(struct link_zmq *self)
     return news;
 }
 
-/* On the sockets' own descriptors: zmq_poll() asks each socket twice, with system calls.
- * One is readable whenever libzmq has announced something, room to send as well, that no
- * call has taken in. */
-static enum xd_err zmq_link_wait(struct xd_link *link, int wake_fd, int timeout_ms)
+/* The sockets' own descriptors: zmq_poll() asks each socket twice, with system calls. One
+ * is readable whenever libzmq has announced something, room to send as well, that no call
+ * has taken in. */
+static size_t zmq_link_arm(struct xd_link *link, struct pollfd *fds)
 {
     struct link_zmq *self = self_of(link);
-    enum { WAKE = 2 * XD_LANE_COUNT, COUNT };
-    struct pollfd fds[COUNT];
     if (has_news(self)) {
-        return XD_OK;
+        return 0;
     }
     for (size_t lane = 0; lane < XD_LANE_COUNT; lane++) {
         bool is_open = self->sockets[lane] != NULL;
-        fds[2 * lane].fd = is_open ? descriptor(self->sockets[lane]) : -1;
-        fds[2 * lane + 1].fd = is_open ? descriptor(self->monitors[lane]) : -1;
+        fds[2 * lane] = (struct pollfd){.fd = -1, .events = POLLIN};
+        fds[2 * lane + 1] = fds[2 * lane];
+        if (is_open) {
+            fds[2 * lane].fd = descriptor(self->sockets[lane]);
+            fds[2 * lane + 1].fd = descriptor(self->monitors[lane]);
+        }
     }
-    fds[WAKE].fd = wake_fd;
-    for (size_t i = 0; i < COUNT; i++) {
-        fds[i].events = POLLIN;
-        fds[i].revents = 0;
-    }
-    if (poll(fds, COUNT, timeout_ms) < 0 && errno != EINTR) {
-        return XD_ERR_SYSTEM;
-    }
+    return XD_LINK_FDS;
+}
+
+static void zmq_link_woke(struct xd_link *link, const struct pollfd *fds, size_t count)
+{
+    struct link_zmq *self = self_of(link);
+    (void)count;
     for (size_t lane = 0; lane < XD_LANE_COUNT; lane++) {
         self->ready[lane] = self->ready[lane] || fds[2 * lane].revents != 0;
         self->alarmed = self->alarmed || fds[2 * lane + 1].revents != 0;
     }
-    return XD_OK;
 }
 
 static void link_free(struct link_zmq *self)
@@ -440,7 +440,8 @@ enum xd_err xd_link_zmq_new(const char *address,
     }
     self->link = (struct xd_link){.send = zmq_link_send,
                                   .recv = zmq_link_recv,
-                                  .wait = zmq_link_wait,
+                                  .arm = zmq_link_arm,
+                                  .woke = zmq_link_woke,
                                   .open = zmq_link_open,
                                   .close = zmq_link_close};
     (void)snprintf(self->address, sizeof self->address, "%s", address);

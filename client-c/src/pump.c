@@ -3,6 +3,7 @@
 #include "pump.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -52,19 +53,26 @@ static void drain_wakes(struct xd_pump *pump)
     pump->woken = false;
 }
 
+/* Others may use the link meanwhile, with the lock; xd_pump_touched() afterwards. */
 static void sleep_on_link(struct xd_pump *pump, xd_time now, xd_time until)
 {
+    struct pollfd fds[XD_LINK_FDS + 1];
+    size_t count = pump->link->arm(pump->link, fds);
+    if (count == 0) {
+        return;
+    }
+    fds[count] = (struct pollfd){.fd = pump->wake_fd, .events = POLLIN};
     pump->sleeping = true;
     pump->sleep_until = until;
     xd_pump_unlock(pump);
-    enum xd_err err =
-        pump->link->wait(pump->link, pump->wake_fd, xd_time_poll_ms(now, until));
-    if (err != XD_OK) {
-        usleep(1000); /* a link that cannot wait tells its end in the next turn; never
-                         spin on it */
+    struct timespec left = xd_timespec(until > now ? until - now : 0);
+    if (ppoll(fds, (nfds_t)count + 1, until == XD_NEVER ? NULL : &left, NULL) < 0 &&
+        errno != EINTR) {
+        usleep(1000); /* never spin on it */
     }
     xd_pump_lock(pump);
     pump->sleeping = false;
+    pump->link->woke(pump->link, fds, count);
 }
 
 static void take_lead(struct xd_pump *pump, bool background)
@@ -182,6 +190,20 @@ enum xd_err xd_pump_wait(struct xd_pump *pump,
 bool xd_pump_is_parked(const struct xd_pump *pump)
 {
     return !pump->leading && !pump->forced && !pump->dead && !pump->stopping;
+}
+
+bool xd_pump_is_free(const struct xd_pump *pump)
+{
+    bool asleep = pump->leading && pump->sleeping && !pump->woken;
+    return xd_pump_is_parked(pump) || (asleep && !pump->dead && !pump->stopping);
+}
+
+void xd_pump_touched(struct xd_pump *pump)
+{
+    struct pollfd fds[XD_LINK_FDS];
+    if (pump->leading && pump->link->arm(pump->link, fds) == 0) {
+        wake_leader(pump);
+    }
 }
 
 void xd_pump_once(struct xd_pump *pump)

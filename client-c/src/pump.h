@@ -5,7 +5,9 @@
  * the link ("parked"). The background thread sleeps meanwhile and takes the lead when the
  * link has been parked for about a millisecond, so that a loop of short waits never
  * changes threads, and a long computation never starves the session. Once forced (a
- * descriptor or a callback is in use) the background thread always leads. */
+ * descriptor or a callback is in use) the background thread always leads. While a leader
+ * sleeps it touches nothing of the link, so another thread that holds the lock may send.
+ */
 #ifndef XD_CLIENT_PUMP_H
 #define XD_CLIENT_PUMP_H
 
@@ -81,6 +83,11 @@ enum xd_err xd_pump_wait(struct xd_pump *pump,
 
 /* May this thread touch the link at once? Only while the lock stays held. */
 bool xd_pump_is_parked(const struct xd_pump *pump);
+
+/* May this thread send at once? Also while the leader sleeps; then xd_pump_touched()
+ * tells it what the send took in. */
+bool xd_pump_is_free(const struct xd_pump *pump);
+void xd_pump_touched(struct xd_pump *pump);
 
 /* One turn from this thread without waiting, if the link is parked. */
 void xd_pump_once(struct xd_pump *pump);

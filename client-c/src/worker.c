@@ -75,9 +75,10 @@ void xd_worker_post(struct xd_worker *worker, xd_time now)
 {
     struct xd_worker_core *core = &worker->core;
     bool is_due = now >= core->flush_at || core->channel.outbox.count > 0;
-    if (is_due && xd_pump_is_parked(&worker->pump)) {
+    if (is_due && xd_pump_is_free(&worker->pump)) {
         xd_worker_core_flush(core, now);
         xd_worker_core_settle(core, now);
+        xd_pump_touched(&worker->pump);
         if (core->channel.session.gone) {
             xd_pump_die(&worker->pump);
         }

@@ -4,6 +4,7 @@
 #ifndef XD_BASE_LINK_H
 #define XD_BASE_LINK_H
 
+#include <poll.h>
 #include <stddef.h>
 
 #include "base/bytes.h"
@@ -11,6 +12,8 @@
 
 /* The lanes of a session. Control carries everything but CHUNK and its CREDIT. */
 enum xd_lane { XD_LANE_CONTROL, XD_LANE_BULK, XD_LANE_COUNT };
+
+#define XD_LINK_FDS (2 * XD_LANE_COUNT)
 
 /* A link carries whole messages: the packed envelope and its payload frames, the bytes of
  * the wire, by reference. Implementations put this struct first in their own. None of the
@@ -34,11 +37,15 @@ struct xd_link {
                         size_t capacity,
                         size_t *count);
 
-    /* Wait until something may be received on a lane, `wake_fd` (-1: none) is readable,
-     * or `timeout_ms` is over
-     * (-1: never). XD_OK in each case: the caller then tries all. May wake for nothing.
-     */
-    enum xd_err (*wait)(struct xd_link *link, int wake_fd, int timeout_ms);
+    /* What to poll(2) for until something may be received on a lane: fills `fds` (room
+     * for XD_LINK_FDS) and tells how many; 0: something may be there already. Between
+     * this and `woke` others may use the link, if they are one at a time: the wait itself
+     * touches nothing of it. Who sent meanwhile asks `arm` again: 0 then means that the
+     * one who waits would not hear of it. */
+    size_t (*arm)(struct xd_link *link, struct pollfd *fds);
+
+    /* The wait is over; poll(2) said this of them. */
+    void (*woke)(struct xd_link *link, const struct pollfd *fds, size_t count);
 
     /* Open what a lane needs; the control lane is open from the start, the workers' and
      * bulk endpoints are those of HELLO_OK (not NUL-terminated by anything but the

@@ -52,6 +52,7 @@ static enum xd_err fake_send(struct xd_link *link,
     struct fake *fake = fake_of(link);
     pthread_mutex_lock(&fake->lock);
     bool gone = fake->gone, full = fake->full[lane];
+    fake->sender = pthread_self();
     pthread_mutex_unlock(&fake->lock);
     if (gone || full) {
         return gone ? XD_ERR_GONE : XD_ERR_AGAIN;
@@ -103,16 +104,21 @@ static enum xd_err fake_recv(struct xd_link *link,
     return err;
 }
 
-static enum xd_err fake_wait(struct xd_link *link, int wake_fd, int timeout_ms)
+static size_t fake_arm(struct xd_link *link, struct pollfd *fds)
 {
     struct fake *fake = fake_of(link);
     pthread_mutex_lock(&fake->lock);
     fake->waits++;
     pthread_mutex_unlock(&fake->lock);
-    struct pollfd fds[2] = {{.fd = fake->fd, .events = POLLIN},
-                            {.fd = wake_fd, .events = POLLIN}};
-    poll(fds, wake_fd < 0 ? 1 : 2, timeout_ms);
-    return XD_OK;
+    fds[0] = (struct pollfd){.fd = fake->fd, .events = POLLIN};
+    return 1;
+}
+
+static void fake_woke(struct xd_link *link, const struct pollfd *fds, size_t count)
+{
+    (void)link;
+    (void)fds;
+    (void)count;
 }
 
 static enum xd_err fake_open(struct xd_link *link,
@@ -137,7 +143,8 @@ struct fake *fake_new(void)
     must(fake != NULL, "no memory");
     fake->link = (struct xd_link){.send = fake_send,
                                   .recv = fake_recv,
-                                  .wait = fake_wait,
+                                  .arm = fake_arm,
+                                  .woke = fake_woke,
                                   .open = fake_open,
                                   .close = fake_close};
     pthread_mutex_init(&fake->lock, NULL);

@@ -20,6 +20,7 @@ struct fake {
     bool full[XD_LANE_COUNT], gone, closed;
     unsigned opened[XD_LANE_COUNT];
     unsigned waits;
+    pthread_t sender; /* of the last message */
     /* Called for each message sent, with the lock free; true: it was dealt with and is
      * not kept. */
     bool (*answer)(struct fake *fake, enum xd_lane lane, struct xd_msg *msg);

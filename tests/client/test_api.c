@@ -147,6 +147,29 @@ Test(api, descriptor_tells_of_ends)
     cr_assert(is_readable(fd, 5000), "the session is gone");
 }
 
+static bool is_ours(pthread_t sender)
+{
+    return pthread_equal(sender, pthread_self()) != 0;
+}
+
+/* The background thread sleeps on the link: no need to wake it for that. */
+Test(api, task_leaves_at_once_though_another_thread_leads)
+{
+    enum { TRIES = 100 };
+    bool at_once = false;
+    (void)xd_client_fd(client);
+    for (int i = 0; i < TRIES && !at_once; i++) {
+        usleep(2000);
+        struct xd_future *future = submit();
+        pthread_mutex_lock(&fake->lock);
+        at_once = is_ours(fake->sender);
+        pthread_mutex_unlock(&fake->lock);
+        cr_assert_eq(xd_future_wait(future, 5000), XD_OK);
+        xd_future_free(future);
+    }
+    cr_assert(at_once);
+}
+
 Test(api, unwatched_session_hears_of_its_end)
 {
     fake->answer = fake_welcome;

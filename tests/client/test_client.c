@@ -61,6 +61,22 @@ Test(client, sixty_four_leave_without_waiting)
     expect_submit(64);
 }
 
+Test(client, after_a_pause_a_task_leaves_at_once)
+{
+    submit();
+    turn(0);
+    expect_submit(1);
+    turn(XD_MS);
+    submit();
+    turn(0);
+    expect_submit(1);
+    submit();
+    turn(0);
+    expect_nothing();
+    turn(250 * XD_US);
+    expect_submit(1);
+}
+
 Test(client, one_message_has_one_profile_in_order)
 {
     submit_to("a");

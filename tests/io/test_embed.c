@@ -57,15 +57,27 @@ Test(embed, message_to_the_broker_wakes_it_and_keeps_lane_and_order)
     finish();
 }
 
+/* True: there is something to read, or was within that time. */
+static bool wait_for(int timeout_ms)
+{
+    struct pollfd fds[XD_LINK_FDS];
+    size_t count = embed->link.arm(&embed->link, fds);
+    bool woke = count == 0 || poll(fds, (nfds_t)count, timeout_ms) > 0;
+    if (count > 0) {
+        embed->link.woke(&embed->link, fds, count);
+    }
+    return woke;
+}
+
 Test(embed, message_to_the_client_ends_its_wait)
 {
     struct xd_bytes *word = text("hello"), *got[4];
     size_t count = 0;
-    cr_assert(embed->link.wait(&embed->link, -1, 0) == XD_OK);
+    cr_assert_not(wait_for(0));
     cr_assert(embed->link.recv(&embed->link, XD_LANE_CONTROL, got, 4, &count) ==
               XD_ERR_AGAIN);
     cr_assert(xdb_embed_send(embed, XD_LANE_CONTROL, &word, 1) == XD_OK);
-    cr_assert(embed->link.wait(&embed->link, -1, 10000) == XD_OK);
+    cr_assert(wait_for(10000));
     cr_assert(embed->link.recv(&embed->link, XD_LANE_CONTROL, got, 4, &count) == XD_OK);
     cr_assert(count == 1 && got[0] == word);
     xd_bytes_unref(got[0]);
@@ -109,7 +121,7 @@ Test(embed, link_that_outlives_its_broker_is_gone_but_safe)
     size_t count;
     cr_assert(xdb_embed_send(embed, XD_LANE_CONTROL, &word, 1) == XD_OK);
     xdb_embeds_free(embeds);
-    cr_assert(embed->link.wait(&embed->link, -1, 10000) == XD_OK);
+    cr_assert(wait_for(10000));
     cr_assert(embed->link.recv(&embed->link, XD_LANE_CONTROL, got, 1, &count) == XD_OK);
     xd_bytes_unref(got[0]);
     cr_assert(embed->link.recv(&embed->link, XD_LANE_CONTROL, got, 1, &count) ==
