@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* crossdock's side: a C client, worker processes and crossdock-broker, over ipc, or over
- * tcp with CURVE where TRANSPORT is "tcp".
+ * tcp with CURVE where TRANSPORT is "tcp"; with the broker inside the client's process
+ * where it is "embedded" (as in R), and the workers over ipc.
  *   crossdock_side WORKLOAD WORKERS N SIZE [SCHEDULE]
  * WINDOW: tasks outstanding in A (1000). HOLD: tasks a worker holds ahead (255 in A and
  * D, else 0). CROSSDOCK_BROKER: the program (default: the one of this build). Everything
@@ -16,6 +17,7 @@
 #include <sys/timerfd.h>
 
 #include "crossdock.h"
+#include "crossdock_broker.h"
 #include "crossdock_worker.h"
 
 #define TINY_UP 100
@@ -99,6 +101,16 @@ static pid_t start_broker(void)
     return pid;
 }
 
+static struct xd_broker *embedded; /* NULL: a process of its own */
+
+static void embed_broker(void)
+{
+    const char *const listen[] = {address, NULL};
+    struct xd_broker_options options = {.listen = listen};
+    struct xd_error error = {.text = ""};
+    GOOD(xd_broker_start(&options, &embedded, &error), &error);
+}
+
 static void serve(struct xd_job *job)
 {
     const struct xd_frame *frame = xd_job_arg(job, 0);
@@ -150,6 +162,9 @@ static struct xd_client *dial(void)
     struct xd_client_options options = {.address = address, .timeout_ms = 20000};
     struct xd_client *client;
     struct xd_error error = {.text = ""};
+    if (embedded != NULL) {
+        GOOD(xd_broker_link(embedded, &options.link), &error);
+    }
     GOOD(xd_client_connect(&options, &client, &error), &error);
     return client;
 }
@@ -555,13 +570,15 @@ int main(int argc, char **argv)
     atexit(remove_folder);
     snprintf(state, sizeof state, "%s/state", folder);
     CHECK(setenv("CROSSDOCK_STATE", state, 1) == 0);
-    if (getenv("TRANSPORT") != NULL && strcmp(getenv("TRANSPORT"), "tcp") == 0) {
+    const char *transport = getenv("TRANSPORT") != NULL ? getenv("TRANSPORT") : "";
+    bool is_embedded = strcmp(transport, "embedded") == 0;
+    if (strcmp(transport, "tcp") == 0) {
         snprintf(address, sizeof address, "tcp://127.0.0.1:0");
     } else {
         snprintf(address, sizeof address, "ipc://%s/broker", folder);
     }
 
-    m.b = start_broker();
+    m.b = is_embedded ? 0 : start_broker();     /* 0: its time is the client's */
     m.nw = workload == 'F' ? 0 : atoi(argv[2]); /* F: nothing takes the tasks */
     for (int i = 0; i < m.nw; i++) {
         if ((m.w[i] = side_fork()) == 0) {
@@ -584,6 +601,9 @@ int main(int argc, char **argv)
         sleep_ns(300000000);
         measure_crowd(&m, n, size);
         return 0;
+    }
+    if (is_embedded) { /* no forks from here on */
+        embed_broker();
     }
     struct xd_client *client = dial();
     if (workload != 'F') {

@@ -8,6 +8,7 @@ NETNS = "unshare -n sh -c 'ip link set lo up && exec \"$@\"' - " if os.geteuid()
 SIDES = {
     "crossdock": "bin/crossdock_side",
     "crossdock_curve": "env TRANSPORT=tcp bin/crossdock_side",
+    "crossdock_embedded": "env TRANSPORT=embedded bin/crossdock_side",
     "zmq_curve": "bin/zmq_floor curve",
     "zmq_curve_credit256": "env CREDIT=256 bin/zmq_floor curve",
     "stream_ipc": "bin/stream_floor ipc",
@@ -62,7 +63,7 @@ CELLS["C-c-100MB"] = ("C", 1, 5, 100 * MB, "zmq_ipc", ["crossdock"] + ZMQ + DIRE
 for kind, wl in (("raw", "C"), ("dbl", "Cd")):
     CELLS[f"C-r-1MB-{kind}"] = (wl, 1, 200, MB, "mirai", MIRAI + ["clustermq", "future_ms", "future_mirai"], {})
     CELLS[f"C-r-100MB-{kind}"] = (wl, 1, 5, 100 * MB, "mirai", MIRAI + ["clustermq", "future_ms", "future_mirai"], {})
-CELLS["D-c"] = ("D", 4, 2000, 0, "zmq_ipc", ["crossdock"] + ZMQ + ["zmq_tcp_credit16", "nats", "beanstalkd"], {})
+CELLS["D-c"] = ("D", 4, 2000, 0, "zmq_ipc", ["crossdock", "crossdock_embedded"] + ZMQ + ["zmq_tcp_credit16", "nats", "beanstalkd"], {})
 CELLS["D-r"] = ("D", 4, 2000, 0, "mirai", ["crossdock_r", "crossdock_direct", "mirai", "mirai_direct", "future_mirai_fast", "dask"], {})
 CELLS["D0-r"] = ("D0", 4, 2000, 0, "mirai", ["crossdock_r", "crossdock_direct", "mirai", "mirai_direct", "clustermq", "clustermq_chunk", "future_mirai_fast"], {})
 for k in (100, 1000):
