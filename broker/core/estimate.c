@@ -172,6 +172,11 @@ static bool is_on_trial(const struct xdb_estimate *class_of)
     return class_of->runs == 0 && class_of->running > 0 && !xdb_fault(37);
 }
 
+bool xdb_estimate_is_known(const struct xdb_shape *shape)
+{
+    return shape->hint_us > 0 || shape->estimate->above->runs > 0;
+}
+
 /* A hint counts as wrong as those of its class were. */
 uint32_t xdb_estimate_predict(const struct xdb_shape *shape)
 {

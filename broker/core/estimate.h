@@ -68,6 +68,10 @@ void xdb_estimate_end(struct xdb_core *core, struct xdb_shape *shape);
 /* A task of the shape ran so long; its shapes are sorted anew. */
 void xdb_estimate_learn(struct xdb_core *core, struct xdb_shape *shape, uint64_t run_ns);
 
+/* Has a task of its class ended, or its client said how long it runs? What the profile's
+ * others take is a guess, on which nothing waits behind a task. */
+bool xdb_estimate_is_known(const struct xdb_shape *shape);
+
 /* In microseconds, at least 1; 0: nothing is known. */
 uint32_t xdb_estimate_predict(const struct xdb_shape *shape);
 

@@ -2,8 +2,15 @@
 /* Tasks sent ahead of need: how much may lie at a worker, and when it is called back. */
 #include "core/inside.h"
 
-/* Only short tasks, only so many predicted seconds, never one of unknown length, and
- * never two of one id (they would be other clients', and reports name no client). */
+/* Is its predicted run time more than a guess from other classes? */
+static bool is_known(const struct xdb_task *task, uint64_t predicted_us)
+{
+    return predicted_us != 0 && xdb_estimate_is_known(task->shape);
+}
+
+/* Only short tasks, only so many predicted seconds, nothing of or behind a task whose
+ * class nobody knows, and never two of one id (they would be other clients', and reports
+ * name no client). */
 bool xdb_hold_allows(const struct xdb_core *core,
                      const struct xdb_worker *worker,
                      const struct xdb_task *task)
@@ -13,8 +20,8 @@ bool xdb_hold_allows(const struct xdb_core *core,
     uint64_t below_us = (uint64_t)(core->config.hold_below / XD_US);
     const struct xdb_task *first = XD_ITEM(worker->leases.next, struct xdb_task, place);
     return worker->leased <= worker->hold && !worker->overdue && task->barrier == NULL &&
-           predicted_us != 0 && predicted_us < below_us && first->predicted_us != 0 &&
-           worker->cancel_since == XD_NEVER &&
+           is_known(task, predicted_us) && predicted_us < below_us &&
+           is_known(first, first->predicted_us) && worker->cancel_since == XD_NEVER &&
            worker->predicted_us + predicted_us <= budget_us &&
            xdb_worker_lease_any(worker, &task->id) == NULL;
 }

@@ -30,6 +30,9 @@ static struct xd_bytes *init(struct xd_bytes *bytes,
 #define MAPPED_FROM ((size_t)2 * 1024 * 1024)
 #define LARGE_PAGE ((size_t)2 * 1024 * 1024)
 
+/* More where memory is kept. Set before there are threads. */
+static size_t mapped_from = MAPPED_FROM;
+
 #ifdef MADV_HUGEPAGE
 struct mapped {
     struct xd_bytes bytes; /* first: both are freed with it */
@@ -89,7 +92,7 @@ enum xd_err xd_bytes_room(size_t size, uint8_t **room, struct xd_bytes **out)
         return XD_ERR_NOMEM;
     }
 #ifdef MADV_HUGEPAGE
-    if (size >= MAPPED_FROM) {
+    if (size >= mapped_from) {
         return mapped_room(size, room, out);
     }
 #endif
@@ -213,5 +216,6 @@ void xd_keep_memory(size_t kept)
     size_t from_heap = kept / 2 < FROM_HEAP_MOST ? kept / 2 : FROM_HEAP_MOST;
     (void)mallopt(M_MMAP_THRESHOLD, (int)from_heap);
     (void)mallopt(M_TRIM_THRESHOLD, (int)kept);
+    mapped_from = from_heap > MAPPED_FROM ? from_heap : MAPPED_FROM;
 #endif
 }

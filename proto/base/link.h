@@ -13,7 +13,7 @@
 /* The lanes of a session. Control carries everything but CHUNK and its CREDIT. */
 enum xd_lane { XD_LANE_CONTROL, XD_LANE_BULK, XD_LANE_COUNT };
 
-#define XD_LINK_FDS (2 * XD_LANE_COUNT)
+#define XD_LINK_FDS ((size_t)2 * XD_LANE_COUNT)
 
 /* A link carries whole messages: the packed envelope and its payload frames, the bytes of
  * the wire, by reference. Implementations put this struct first in their own. None of the

@@ -27,6 +27,21 @@ Test(hold, nothing_goes_ahead_while_run_times_are_unknown)
     xdt_desk_free(desk);
 }
 
+/* The profile's other tasks are short: that says nothing of a class not seen yet. */
+Test(hold, nothing_goes_ahead_of_or_behind_a_class_nobody_knows)
+{
+    struct xdt_desk *desk = known(1000);
+    xdt_submit_how(desk, 1, 1, (struct xdt_task_how){.kind = "new"});
+    xdt_submit(desk, 1, 2);
+    cr_assert_eq(xdt_count(desk, XDB_ACTION_SEND_TASK), 1);
+    xdt_result(desk, 2, 1);
+    xdt_submit(desk, 1, 3);
+    cr_assert_eq(xdt_count(desk, XDB_ACTION_SEND_TASK), 3, "behind a known one");
+    xdt_submit_how(desk, 1, 4, (struct xdt_task_how){.kind = "newer"});
+    cr_assert_eq(xdt_count(desk, XDB_ACTION_SEND_TASK), 3);
+    xdt_desk_free(desk);
+}
+
 Test(hold, short_tasks_go_ahead_up_to_what_the_worker_takes)
 {
     struct xdt_desk *desk = known(1000);
