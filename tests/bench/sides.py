@@ -28,6 +28,7 @@ SIDES = {
     "crossdock_r": R + "crossdock",
     "crossdock_direct": R + "crossdock_direct",
     "crossdock_map": R + "crossdock_map",
+    "crossdock_tcp": R + "crossdock_tcp",
     "mirai": R + "mirai",
     "mirai_direct": R + "mirai_direct",
     "mirai_tcp": R + "mirai_tcp",
@@ -62,7 +63,7 @@ CELLS["C-c-1MB"] = ("C", 1, 200, MB, "zmq_ipc", ["crossdock"] + ZMQ + DIRECT + [
 CELLS["C-c-100MB"] = ("C", 1, 5, 100 * MB, "zmq_ipc", ["crossdock"] + ZMQ + DIRECT + ["beanstalkd"], {})
 for kind, wl in (("raw", "C"), ("dbl", "Cd")):
     CELLS[f"C-r-1MB-{kind}"] = (wl, 1, 200, MB, "mirai", MIRAI + ["clustermq", "future_ms", "future_mirai"], {})
-    CELLS[f"C-r-100MB-{kind}"] = (wl, 1, 5, 100 * MB, "mirai", MIRAI + ["clustermq", "future_ms", "future_mirai"], {})
+    CELLS[f"C-r-100MB-{kind}"] = (wl, 1, 5, 100 * MB, "mirai", ["crossdock_tcp"] + MIRAI + ["clustermq", "future_ms", "future_mirai"], {})
 CELLS["D-c"] = ("D", 4, 2000, 0, "zmq_ipc", ["crossdock", "crossdock_embedded"] + ZMQ + ["zmq_tcp_credit16", "nats", "beanstalkd"], {})
 CELLS["D-r"] = ("D", 4, 2000, 0, "mirai", ["crossdock_r", "crossdock_direct", "mirai", "mirai_direct", "future_mirai_fast", "dask"], {})
 CELLS["D0-r"] = ("D0", 4, 2000, 0, "mirai", ["crossdock_r", "crossdock_direct", "mirai", "mirai_direct", "clustermq", "clustermq_chunk", "future_mirai_fast"], {})
