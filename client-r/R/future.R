@@ -223,9 +223,11 @@ send_ahead <- function(number, condition) {
 
 ahead_class <- "crossdock_condition"
 
+# The number of the first event that was not looked at yet.
+next_event <- function(future) if (is.null(future[["heard"]])) 0 else future[["heard"]]
+
 relay_conditions <- function(future) {
-  from <- if (is.null(future[["heard"]])) 0 else future[["heard"]]
-  known <- known_events(future[["task"]], from)
+  known <- known_events(future[["task"]], next_event(future))
   if (!length(known[[2L]])) {
     return(invisible())
   }
@@ -259,8 +261,7 @@ wait_relaying <- function(future) {
     if (!in_later()) {
       lapply(the$listeners, deliver) # of on_event()
     }
-    from <- if (is.null(future[["heard"]])) 0 else future[["heard"]]
-    .Call(C_rxd_task_wait_event, get("aio", envir = task), from, telling_ms)
+    .Call(C_rxd_task_wait_event, get("aio", envir = task), next_event(future), telling_ms)
     relay_conditions(future)
   }
   relay_conditions(future)

@@ -552,9 +552,7 @@ static void measure(struct xd_client *client, struct meter *m, char **argv)
 int main(int argc, char **argv)
 {
     struct meter m = {0};
-    xd_keep_memory(XD_KEPT_OF_PAYLOADS); /* as crossdock-broker does, and as a program for
-                                          * tasks alone should
-                                          */
+    xd_keep_memory(XD_KEPT_OF_PAYLOADS); /* as crossdock-worker does */
     if (argc < 5 || strchr("ABCDEFP", argv[1][0]) == NULL ||
         (argv[1][0] == 'D' && argc < 6)) {
         fprintf(stderr, "usage: crossdock_side WORKLOAD WORKERS N SIZE [SCHEDULE]\n");
