@@ -19,6 +19,7 @@ SIDES = {
     "zmq_tcp_credit16": "env CREDIT=16 bin/zmq_floor tcp",
     "zmq_ipc_credit256": "env CREDIT=256 bin/zmq_floor ipc",
     "zmq_tcp_credit256": "env CREDIT=256 bin/zmq_floor tcp",
+    "zmq_ipc_shortest": "env ORDER=shortest bin/zmq_floor ipc",
     "zmq_direct_ipc": "bin/zmq_floor direct-ipc",
     "zmq_direct_tcp": "bin/zmq_floor direct-tcp",
     "nats": "bin/nats_side",
@@ -64,7 +65,7 @@ CELLS["C-c-100MB"] = ("C", 1, 5, 100 * MB, "zmq_ipc", ["crossdock"] + ZMQ + DIRE
 for kind, wl in (("raw", "C"), ("dbl", "Cd")):
     CELLS[f"C-r-1MB-{kind}"] = (wl, 1, 200, MB, "mirai", MIRAI + ["clustermq", "future_ms", "future_mirai"], {})
     CELLS[f"C-r-100MB-{kind}"] = (wl, 1, 5, 100 * MB, "mirai", ["crossdock_tcp"] + MIRAI + ["clustermq", "future_ms", "future_mirai"], {})
-CELLS["D-c"] = ("D", 4, 2000, 0, "zmq_ipc", ["crossdock", "crossdock_embedded"] + ZMQ + ["zmq_tcp_credit16", "nats", "beanstalkd"], {})
+CELLS["D-c"] = ("D", 4, 2000, 0, "zmq_ipc", ["crossdock", "crossdock_embedded", "zmq_ipc_shortest"] + ZMQ + ["zmq_tcp_credit16", "nats", "beanstalkd"], {})
 CELLS["D-r"] = ("D", 4, 2000, 0, "mirai", ["crossdock_r", "crossdock_direct", "mirai", "mirai_direct", "future_mirai_fast", "dask"], {})
 CELLS["D0-r"] = ("D0", 4, 2000, 0, "mirai", ["crossdock_r", "crossdock_direct", "mirai", "mirai_direct", "clustermq", "clustermq_chunk", "future_mirai_fast"], {})
 for k in (100, 1000):
