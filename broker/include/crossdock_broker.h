@@ -30,7 +30,9 @@ typedef void xd_broker_log(void *context, int level, const char *line);
 /* Zero is a good value for every field. */
 struct xd_broker_options {
     const char *const *listen; /* addresses, ended by NULL; NULL: one private ipc address
-                                  (see xd_broker_address) */
+                                  (see xd_broker_address). An ipc path in a directory that
+                                  is not this user's alone, such as /tmp, becomes a
+                                  directory, 0700, with the sockets in it */
     uint64_t budget_bytes;     /* of all payloads and records together; 0: none */
     uint64_t budget_tasks;     /* 0: none */
     uint64_t client_bytes, client_tasks;   /* of each client; 0: none */
@@ -50,14 +52,15 @@ struct xd_broker_options {
 /* Start the broker and wait until it listens. Returns it in *out.
  * Errors: XD_ERR_INVALID (an address; `error` names it), XD_ERR_UNSUPPORTED (a
  * transport that there is not), XD_ERR_EXISTS (another broker lives there, or the port is
- * taken), XD_ERR_FORBIDDEN (the directory or a file with a key is open to others),
- * XD_ERR_SYSTEM, XD_ERR_NOMEM. Blocks for some milliseconds. Any thread.
+ * taken), XD_ERR_FORBIDDEN (in the directory others could put sockets in the place of
+ * ours, or a file with a key is open to others), XD_ERR_SYSTEM, XD_ERR_NOMEM. Blocks for
+ * some milliseconds. Any thread.
  */
 enum xd_err xd_broker_start(const struct xd_broker_options *options,
                             struct xd_broker **out,
                             struct xd_error *error) XD_MUST_USE;
 
-/* The first address it listens on; valid until xd_broker_stop. */
+/* The first address it listens on, as bound; valid until xd_broker_stop. */
 const char *xd_broker_address(const struct xd_broker *broker);
 
 /* Address `index` as it was bound, with the port that 0 became, in the order of the

@@ -77,6 +77,23 @@ static enum xd_err lock_address(struct xdb_listener *listener,
     return xd_fail(error, XD_ERR_SYSTEM, "cannot lock %s: %s", path, strerror(why));
 }
 
+/* Takes the address where its sockets will lie. */
+static enum xd_err settle(struct xdb_listener *listener,
+                          const char *address,
+                          char place[XD_ADDRESS_MAX_BYTES],
+                          struct xd_error *error)
+{
+    enum xd_err err = xd_address_place(address, true, place, error);
+    if (err == XD_OK) {
+        err = xd_address_directory(place, 1, error);
+    }
+    if (err == XD_OK) {
+        err = lock_address(listener, place, error);
+    }
+    listener->has_directory = err == XD_OK && strcmp(place, address) != 0;
+    return err;
+}
+
 /* The umask is the socket file's mode; no other thread of ours makes files here. */
 static enum xd_err bind_path(void *socket, const char *endpoint, struct xd_error *error)
 {
@@ -92,16 +109,14 @@ static enum xd_err bind_ipc(const struct binding *binding,
                             const char *address)
 {
     struct xd_error *error = binding->error;
-    enum xd_err err = xd_address_directory(address, 1, error);
-    if (err == XD_OK) {
-        err = lock_address(listener, address, error);
-    }
+    char place[XD_ADDRESS_MAX_BYTES];
+    enum xd_err err = settle(listener, address, place, error);
     if (err == XD_OK && !set_domain(binding, listener, XDB_MECHANISM_NULL)) {
         err = xd_fail(error, XD_ERR_SYSTEM, "no ZAP domain: %s", zmq_strerror(errno));
     }
     for (int i = 0; err == XD_OK && i < XDB_SOCKET_COUNT; i++) {
         char endpoint[XD_ADDRESS_MAX_BYTES];
-        err = xd_address_beside(address, SUFFIX[i], endpoint, error);
+        err = xd_address_beside(place, SUFFIX[i], endpoint, error);
         if (err == XD_OK) {
             err = bind_path(binding->sockets[i], endpoint, error);
         }
@@ -307,6 +322,13 @@ static void unlink_endpoints(const struct xdb_listener *listener)
     }
 }
 
+/* The directory was this address's alone; one with other files in it stays. */
+static void remove_directory(char *lock_path)
+{
+    *strrchr(lock_path, '/') = '\0';
+    (void)rmdir(lock_path);
+}
+
 void xdb_listen_close(struct xdb_listeners *listeners)
 {
     for (uint32_t i = 0; i < listeners->count; i++) {
@@ -314,6 +336,9 @@ void xdb_listen_close(struct xdb_listeners *listeners)
         if (listener->lock_fd >= 0) {
             unlink_endpoints(listener);
             xdb_lock_drop(listener->lock_path, listener->lock_fd);
+        }
+        if (listener->has_directory) {
+            remove_directory(listener->lock_path);
         }
         xd_free(listener->lock_path);
     }

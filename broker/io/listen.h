@@ -18,7 +18,8 @@ struct xdb_listener {
                                                               address */
     char told[XDB_SOCKET_COUNT][XD_ADDRESS_MAX_BYTES]; /* in HELLO_OK: for tcp any host */
     bool is_tcp;
-    int lock_fd; /* of an ipc address; -1: none */
+    bool has_directory; /* of its own, see xd_address_place() */
+    int lock_fd;        /* of an ipc address; -1: none */
     char *lock_path;
 };
 

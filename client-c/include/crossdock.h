@@ -60,9 +60,10 @@ enum xd_err xd_server_key(const char *given,
 /* Dial a broker and wait for its answer. `options` may be NULL. Returns the client in
  * *out; free it with xd_client_close(). Errors: XD_ERR_INVALID or XD_ERR_UNSUPPORTED
  * (address, or a key that is none), XD_ERR_NOT_FOUND (no key where one is looked for),
- * XD_ERR_TIMEOUT (nobody answers there), XD_ERR_VERSION, XD_ERR_FORBIDDEN (socket
- * directory or key file open to others; or the handshake failed: another broker's key, or
- * ours is not admitted), XD_ERR_NOMEM, XD_ERR_SYSTEM; `error` says which and where. */
+ * XD_ERR_TIMEOUT (nobody answers there), XD_ERR_VERSION, XD_ERR_FORBIDDEN (a socket's
+ * directory where others may write, a key file open to others; or the handshake failed:
+ * another broker's key, or ours is not admitted), XD_ERR_NOMEM, XD_ERR_SYSTEM; `error`
+ * says which and where. */
 enum xd_err xd_client_connect(const struct xd_client_options *options,
                               struct xd_client **out,
                               struct xd_error *error) XD_MUST_USE;

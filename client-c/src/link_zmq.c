@@ -430,7 +430,11 @@ enum xd_err xd_link_zmq_new(const char *address,
                             struct xd_link **out,
                             struct xd_error *error)
 {
-    enum xd_err err = xd_address_directory(address, 0, error);
+    char place[XD_ADDRESS_MAX_BYTES];
+    enum xd_err err = xd_address_place(address, false, place, error);
+    if (err == XD_OK) {
+        err = xd_address_directory(place, 0, error);
+    }
     if (err != XD_OK) {
         return err;
     }
@@ -444,11 +448,11 @@ enum xd_err xd_link_zmq_new(const char *address,
                                   .woke = zmq_link_woke,
                                   .open = zmq_link_open,
                                   .close = zmq_link_close};
-    (void)snprintf(self->address, sizeof self->address, "%s", address);
+    (void)snprintf(self->address, sizeof self->address, "%s", place);
     if (keys != NULL) {
         self->keys = *keys;
     }
-    err = make(self, address, error);
+    err = make(self, place, error);
     if (err != XD_OK) {
         link_free(self);
         return err;

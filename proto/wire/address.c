@@ -330,6 +330,18 @@ static enum xd_err check_directory(const char *path,
     return XD_OK;
 }
 
+/* The path of the directory that an ipc address lies in. `out` has XD_ADDRESS_MAX_BYTES.
+ */
+static void directory_of(const char *address, char *out)
+{
+    size_t size = (size_t)(strrchr(address, '/') - (address + IPC_LENGTH));
+    if (size == 0) {
+        size = 1; /* the root itself */
+    }
+    memcpy(out, address + IPC_LENGTH, size);
+    out[size] = '\0';
+}
+
 enum xd_err xd_address_directory(const char *address, int create, struct xd_error *error)
 {
     enum xd_err err = xd_address_check(address, error);
@@ -337,12 +349,7 @@ enum xd_err xd_address_directory(const char *address, int create, struct xd_erro
         return err;
     }
     char path[XD_ADDRESS_MAX_BYTES];
-    size_t size = (size_t)(strrchr(address, '/') - (address + IPC_LENGTH));
-    if (size == 0) {
-        size = 1; /* the root itself */
-    }
-    memcpy(path, address + IPC_LENGTH, size);
-    path[size] = '\0';
+    directory_of(address, path);
     if (create && mkdir(path, 0700) != 0 && errno != EEXIST) {
         return fail_system(error, "make", path);
     }
@@ -357,4 +364,103 @@ enum xd_err xd_address_directory(const char *address, int create, struct xd_erro
         return fail_system(error, "look at", path);
     }
     return check_directory(path, &found, create, error);
+}
+
+/* ---- addresses in directories that others use, too ---- */
+
+/* What stands at a path; the mode of what is not there is 0. */
+static enum xd_err look_at(const char *path, struct stat *found, struct xd_error *error)
+{
+    if (lstat(path, found) == 0) {
+        return XD_OK;
+    }
+    memset(found, 0, sizeof *found);
+    return errno == ENOENT ? XD_OK : fail_system(error, "look at", path);
+}
+
+static bool is_open_for_writing(const struct stat *directory)
+{
+    return (directory->st_mode & 022) != 0;
+}
+
+/* May this user's sockets lie right in there? A directory that is missing will be made
+ * so. */
+static bool is_private(const struct stat *directory)
+{
+    return directory->st_mode == 0 ||
+           (S_ISDIR(directory->st_mode) && directory->st_uid == geteuid() &&
+            (directory->st_mode & 077) == 0);
+}
+
+/* Can nobody else but root take away or replace what this user makes in there? */
+static bool keeps_entries(const struct stat *directory)
+{
+    return S_ISDIR(directory->st_mode) &&
+           (directory->st_uid == geteuid() || directory->st_uid == 0) &&
+           (!is_open_for_writing(directory) || (directory->st_mode & S_ISVTX) != 0);
+}
+
+/* The one who listens: is a directory of its own wanted? */
+static enum xd_err wants_directory(const char *parent,
+                                   const struct stat *found,
+                                   bool *out,
+                                   struct xd_error *error)
+{
+    if (!is_private(found) && !keeps_entries(found)) {
+        return xd_fail(error,
+                       XD_ERR_FORBIDDEN,
+                       "%s is no directory for a socket: it must be this user's or "
+                       "root's, and nobody else may replace what lies in it",
+                       parent);
+    }
+    *out = !is_private(found);
+    return XD_OK;
+}
+
+/* The one who dials: where others may put sockets, only a directory shows whose it is. */
+static enum xd_err check_entry(const char *path,
+                               const struct stat *entry,
+                               const char *parent,
+                               const struct stat *found,
+                               struct xd_error *error)
+{
+    if (!S_ISDIR(found->st_mode) || !is_open_for_writing(found)) {
+        return XD_OK; /* xd_address_directory() has more to say */
+    }
+    if (entry->st_mode == 0) {
+        return xd_fail(error, XD_ERR_TIMEOUT, "no broker answers: there is no %s", path);
+    }
+    return xd_fail(error,
+                   XD_ERR_FORBIDDEN,
+                   "%s is not a broker's directory, and others may write to %s",
+                   path,
+                   parent);
+}
+
+enum xd_err xd_address_place(const char *address,
+                             bool create,
+                             char *out,
+                             struct xd_error *error)
+{
+    char plain[XD_ADDRESS_MAX_BYTES], parent[XD_ADDRESS_MAX_BYTES];
+    struct stat entry, found;
+    enum xd_err err = xd_address_plain(address, plain, error);
+    if (err || xd_address_is_tcp(plain)) {
+        return err ? err : xd_address_plain(plain, out, error);
+    }
+    const char *path = plain + IPC_LENGTH;
+    directory_of(plain, parent);
+    err = look_at(parent, &found, error);
+    err = err ? err : look_at(path, &entry, error);
+    bool inside = !err && S_ISDIR(entry.st_mode);
+    if (!err && !inside) {
+        err = create ? wants_directory(parent, &found, &inside, error)
+                     : check_entry(path, &entry, parent, &found, error);
+    }
+    if (!err && inside) {
+        char within[XD_ADDRESS_MAX_BYTES];
+        err = xd_address_beside(plain, "/broker", within, error);
+        return err ? err : xd_address_plain(within, out, error);
+    }
+    return err ? err : xd_address_plain(plain, out, error);
 }

@@ -58,4 +58,17 @@ enum xd_err xd_address_directory(const char *address,
                                  int create,
                                  struct xd_error *error) XD_MUST_USE;
 
+/* Where the sockets of an address lie, as xd_address_directory() takes it: for ipc the
+ * address itself, or "broker" in the directory that its path names. The broker's side
+ * (`create`) wants such a directory where the one above is not this user's alone
+ * (ipc:///tmp/name: the sockets lie in /tmp/name, 0700); it is not made here. The
+ * client's side takes a directory where it finds one, and where others may write nothing
+ * else. For tcp the plain address. `out` has XD_ADDRESS_MAX_BYTES. Errors: as
+ * xd_address_check(); XD_ERR_FORBIDDEN for a place where others could put a socket
+ * instead; XD_ERR_TIMEOUT as above; XD_ERR_TOO_LARGE; XD_ERR_SYSTEM. */
+enum xd_err xd_address_place(const char *address,
+                             bool create,
+                             char *out,
+                             struct xd_error *error) XD_MUST_USE;
+
 #endif

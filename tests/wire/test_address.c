@@ -283,3 +283,110 @@ Test(address, somebody_elses_directory_is_refused)
     cr_assert_not_null(strstr(error.text, "12345"));
     xdt_dir_remove(&dir);
 }
+
+/* ---- where the sockets lie */
+
+static char place[XD_ADDRESS_MAX_BYTES];
+
+static enum xd_err placed(const char *rest, bool create)
+{
+    return xd_address_place(inside(rest), create, place, &error);
+}
+
+/* What stands behind the directory of the test. */
+static const char *place_inside(void)
+{
+    return place + strlen("ipc:///") + strlen(dir.path);
+}
+
+static void make_directory(const char *rest, mode_t mode)
+{
+    const char *path = inside(rest) + strlen("ipc://");
+    cr_assert_eq(mkdir(path, 0700), 0);
+    cr_assert_eq(chmod(path, mode), 0);
+}
+
+static void remove_directory(const char *rest)
+{
+    cr_assert_eq(rmdir(inside(rest) + strlen("ipc://")), 0);
+}
+
+Test(address, in_a_directory_of_ones_own_or_a_new_one_the_sockets_lie_where_it_says)
+{
+    xdt_dir_make(&dir);
+    for (int create = 0; create <= 1; create++) {
+        cr_assert_eq(placed("name", create == 1), XD_OK);
+        cr_assert_str_eq(place_inside(), "name");
+        cr_assert_eq(placed("new/name", create == 1), XD_OK);
+        cr_assert_str_eq(place_inside(), "new/name");
+    }
+    xdt_dir_remove(&dir);
+}
+
+Test(address, in_one_that_others_use_too_the_path_becomes_a_directory)
+{
+    static const mode_t modes[] = {0755, 01777, 01770};
+    xdt_dir_make(&dir);
+    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
+        make_directory("open", modes[i]);
+        cr_assert_eq(placed("open/name", true), XD_OK, "%s", error.text);
+        cr_assert_str_eq(place_inside(), "open/name/broker");
+        cr_assert_eq(xd_address_directory(place, 1, &error), XD_OK);
+        cr_assert_eq(placed("open/name", false), XD_OK, "%s", error.text);
+        cr_assert_str_eq(place_inside(), "open/name/broker");
+        cr_assert_eq(placed("open/name", true), XD_OK, "once more");
+        cr_assert_str_eq(place_inside(), "open/name/broker");
+        remove_directory("open/name");
+        remove_directory("open");
+    }
+    xdt_dir_remove(&dir);
+}
+
+Test(address, where_others_may_replace_it_nobody_listens)
+{
+    xdt_dir_make(&dir);
+    make_directory("loose", 0777);
+    cr_assert_eq(placed("loose/name", true), XD_ERR_FORBIDDEN);
+    cr_assert_not_null(strstr(error.text, "/loose"));
+    remove_directory("loose");
+    xdt_dir_remove(&dir);
+}
+
+Test(address, where_others_may_write_a_dialler_takes_a_directory_only)
+{
+    char path[128];
+    xdt_dir_make(&dir);
+    make_directory("sticky", 01777);
+    cr_assert_eq(placed("sticky/name", false), XD_ERR_TIMEOUT);
+    cr_assert_not_null(strstr(error.text, "sticky/name"));
+    snprintf(path, sizeof path, "%s/sticky/name", dir.path);
+    cr_assert_eq(symlink(dir.path, path), 0);
+    cr_assert_eq(placed("sticky/name", false), XD_ERR_FORBIDDEN);
+    cr_assert_eq(unlink(path), 0);
+    remove_directory("sticky");
+    xdt_dir_remove(&dir);
+}
+
+Test(address, a_place_has_no_room_for_a_path_that_is_too_long)
+{
+    char rest[128];
+    xdt_dir_make(&dir);
+    make_directory("open", 0755);
+    size_t before = strlen(dir.path) + strlen("/open/");
+    memcpy(rest, "open/", 5);
+    memset(rest + 5, 'p', sizeof rest - 5);
+    rest[5 + 92 - before] = '\0';
+    cr_assert_eq(placed(rest, true), XD_OK, "%s", error.text);
+    memset(rest + 5, 'p', sizeof rest - 5);
+    rest[5 + 93 - before] = '\0';
+    cr_assert_eq(placed(rest, true), XD_ERR_TOO_LARGE);
+    remove_directory("open");
+    xdt_dir_remove(&dir);
+}
+
+Test(address, tcp_stays_what_it_is)
+{
+    cr_assert_eq(xd_address_place("tls+tcp://h:1", true, place, &error), XD_OK);
+    cr_assert_str_eq(place, "tcp://h:1");
+    cr_assert_eq(xd_address_place("tcp://h", true, place, &error), XD_ERR_INVALID);
+}
