@@ -18,6 +18,7 @@ the$brokers <- list() # processes of brokers by the address of their sessions, s
 the$current <- "default" # the profile used when none is named
 the$series <- NULL # the first two numbers of the package's version, "0.1": see zzz.R
 the$groups <- 0L # of local daemons, numbered
+the$launchers <- integer() # processes of launchers that ran when last looked at, see launches.R
 the$ephemeral <- list() # profiles of single tasks, see ephemeral.R
 the$watches <- new.env(parent = emptyenv()) # what to call when tasks end, see promise.R
 the$last_watch <- 0L

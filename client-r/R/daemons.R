@@ -47,7 +47,9 @@
 #' @param url an address to listen on instead: `"tcp://host:port"`, of which `host_url()` and
 #'   `local_url(tcp = TRUE)` make some (port 0: one that is free), `"ipc:///path"`, or
 #'   one made by [local_url()]. `tls+tcp://` is another spelling of `tcp://`;
-#'   `abstract://name` is a socket of that name which only this user can reach.
+#'   `abstract://name` is a socket of that name which only this user can reach. So is any
+#'   `"ipc:///path"`: in a directory that others use, too, such as `"ipc:///tmp/name"`, the path
+#'   becomes a directory with the sockets in it, which is removed at the end.
 #' @param remote how to launch daemons on other hosts at once: made by [ssh_config()],
 #'   [cluster_config()] or [remote_config()].
 #' @param sync `TRUE`: no daemons; tasks are evaluated in this process when they are made, for
@@ -322,6 +324,7 @@ reset_profile <- function(name) {
   finish_everywhere(profile)
   unused <- !profile$dispatcher && is.null(.Call(C_rxd_session_fault, profile$session)) &&
     profile_counts(profile)[["joined"]] == 0
+  stop_launches(list(profile))
   .Call(C_rxd_profile_close, profile$pointer, if (unused) 7L else 19L)
   the$profiles[[name]] <- NULL
   stop_local(profile$group)

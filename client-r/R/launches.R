@@ -3,15 +3,25 @@
 # ended. Nothing tells that a daemon has not come; so it is looked at, ever less often.
 
 # The profile expects a daemon. `code` NA: its launcher runs, and will leave its exit code in the
-# file `status`; `said`: lines, or NULL: they are in the file `output`.
-expect_launch <- function(profile, what, code = NA, said = NULL, output = NULL, status = NULL) {
+# file `status`; `said`: lines, or NULL: they are in the file `output`. `pid`: of a launcher that
+# runs; `stays`: its daemon may go on when the profile is gone.
+expect_launch <- function(
+  profile,
+  what,
+  code = NA,
+  said = NULL,
+  output = NULL,
+  status = NULL,
+  pid = NULL,
+  stays = FALSE
+) {
   if (!length(profile$launches)) {
     profile$joined_before <- profile_counts(profile)[["joined"]]
     profile$told_launches <- FALSE
   }
   launch <- list2env(list(
-    what = what, code = code, said = said, output = output, status = status,
-    began = proc.time()[[3L]]
+    what = what, code = code, said = said, output = output, status = status, pid = pid,
+    stays = stays, began = proc.time()[[3L]]
   ))
   profile$launches <- c(profile$launches, list(launch))
   .Call(C_rxd_starts_expect, 0)
@@ -23,12 +33,52 @@ run_launcher <- function(profile, command, args) {
   output <- tempfile("launch-")
   status <- paste0(output, ".status")
   line <- paste(c(shQuote(command), args), collapse = " ")
-  shell <- sprintf(
-    "(%s\necho $? >%s) </dev/null >%s 2>&1", line, shQuote(status), shQuote(output)
+  shell <- sprintf( # when told to end it stays until the command has
+    "exec </dev/null >%s 2>&1\ntrap : TERM\n(%s\n)\necho $? >%s",
+    shQuote(output), line, shQuote(status)
   )
-  system(shell, wait = FALSE)
-  expect_launch(profile, sprintf("`%s`", command), output = output, status = status)
+  pid <- .Call(C_rxd_launcher_start, shell)
+  the$launchers <- c(running_launchers(the$launchers), pid)
+  expect_launch(
+    profile, sprintf("`%s`", command), output = output, status = status, pid = pid,
+    stays = any(grepl("autoexit=(NA|FALSE)", args))
+  )
 }
+
+# Those of these processes that run, after they were told to end ("kindly", "hard").
+running_launchers <- function(pids, end = "") {
+  pids[.Call(C_rxd_launchers, pids, match(end, c("kindly", "hard"), 0L))]
+}
+
+# Ends the launchers of profiles that end: kindly, then hard after `grace` seconds.
+stop_launches <- function(profiles, grace = 1) {
+  pids <- as.integer(unlist(lapply(profiles, launchers_to_stop)))
+  end <- proc.time()[[3L]] + grace
+  pids <- running_launchers(pids, "kindly")
+  while (length(pids) && proc.time()[[3L]] < end) {
+    Sys.sleep(0.002)
+    pids <- running_launchers(pids)
+  }
+  running_launchers(pids, "hard")
+  lapply(profiles, drop_launches)
+  invisible()
+}
+
+# Which launcher has brought which daemon is not known. So where some have come that may go on
+# without this session, all launchers stay: one may be what its daemon lives by.
+launchers_to_stop <- function(profile) {
+  launches <- profile$launches
+  if (!length(launches)) {
+    return(NULL)
+  }
+  may_stay <- is_shared(profile) || any(vapply(launches, function(launch) launch$stays, NA))
+  come <- tryCatch(launches_come(profile), crossdock_error = function(e) 1L)
+  if (!may_stay || come == 0) {
+    lapply(launches, function(launch) launch$pid)
+  }
+}
+
+is_shared <- function(profile) !is_own_broker(profile$address) && nzchar(profile$address)
 
 # Its exit code now; NA: it still runs.
 launch_code <- function(launch) {

@@ -41,6 +41,12 @@
 #' of in a message, once, with what is known: the last lines of a launcher's output, in which SSH
 #' has also what the daemon said.
 #'
+#' @section Launchers that still run:
+#' A program that is to bring a daemon runs in the background, without a terminal: SSH has to find
+#' its keys without asking. What still runs when the profile ends, or the session, is asked to end,
+#' and killed after a second; but where a daemon has come that may go on without the session (of a
+#' broker that runs by itself, or with `autoexit` `FALSE` or `NA`) all are left alone.
+#'
 #' @param n how many daemons; or a cluster made by [make_cluster()], or one of its nodes. With
 #'   `ssh_config()` of several hosts: 1, which means one on each host, or as many as there are
 #'   hosts.

@@ -29,6 +29,7 @@ utils::globalVariables("aio")
 
 end_session <- function(the) {
   if (!isTRUE(the$unloaded)) {
+    stop_launches(the$profiles)
     .Call(C_rxd_shutdown)
   }
 }

@@ -78,6 +78,9 @@ SEXP rxd_launched_stop(SEXP group, SEXP grace);
 SEXP rxd_starts_looked(void);
 SEXP rxd_starts_expect(SEXP seconds);
 
+SEXP rxd_launcher_start(SEXP line);
+SEXP rxd_launchers(SEXP pids, SEXP end);
+
 SEXP rxd_broker_run(SEXP local, SEXP url, SEXP path, SEXP life);
 SEXP rxd_host_addresses(void);
 SEXP rxd_server_key(SEXP given);
@@ -145,6 +148,8 @@ SEXP rxd_strip_srcref(SEXP expr);
     X(launched_stop, 2)                                                                  \
     X(starts_looked, 0)                                                                  \
     X(starts_expect, 1)                                                                  \
+    X(launcher_start, 1)                                                                 \
+    X(launchers, 2)                                                                      \
     X(broker_run, 4)                                                                     \
     X(host_addresses, 0)                                                                 \
     X(server_key, 1)                                                                     \

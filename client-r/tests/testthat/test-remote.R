@@ -195,3 +195,104 @@ test_that("a local daemon that hangs while it starts is told of without waiting 
   said <- output[nzchar(output)]
   expect_identical(said[2:4], c("asking the licence server", "made", "on "))
 })
+
+# ---- launchers that outlive their profile ----
+
+# A launcher that says where its processes are; `then`: what it does after that.
+new_launcher <- function(then = "sleep 600 & echo $! >> %1$s; sleep 600") {
+  file <- tempfile("pids-")
+  script <- sprintf(paste("echo $$ >> %1$s;", then), file)
+  args <- c("-c", shQuote(script), ".")
+  list(
+    args = args, remote = remote_config("sh", args),
+    pids = function(n) {
+      stopifnot(eventually(file.exists(file) && length(readLines(file)) >= n))
+      as.integer(readLines(file))
+    }
+  )
+}
+
+test_that("a launcher that still runs ends with its profile, and all it started with it", {
+  skip_without_proc()
+  launcher <- new_launcher()
+  use_daemons(url = local_url(), remote = launcher$remote)
+  pids <- launcher$pids(2)
+  expect_true(all(is_alive(pids)))
+  seconds <- system.time(daemons(0))[["elapsed"]]
+  expect_lt(seconds, 1)
+  expect_true(eventually(!any(is_alive(pids)), 2))
+})
+
+test_that("one that will not is killed after a second", {
+  skip_without_proc()
+  launcher <- new_launcher("trap '' TERM; echo 0 >> %1$s; while :; do sleep 1; done")
+  use_daemons(url = local_url(), remote = launcher$remote)
+  pid <- launcher$pids(2)[[1]]
+  daemons(0)
+  expect_true(eventually(!is_alive(pid), 1))
+})
+
+test_that("it ends with the session, too", {
+  skip_without_proc()
+  launcher <- new_launcher()
+  run_r(bquote({
+    daemons(url = local_url(), remote = remote_config("sh", .(launcher$args)))
+    Sys.sleep(1)
+  }))
+  expect_true(eventually(!any(is_alive(launcher$pids(2))), 2))
+})
+
+test_that("a launcher whose daemon shall go on without the session is left alone", {
+  skip_without_proc()
+  skip_without_programs()
+  broker <- start_broker()
+  use_daemons(broker = broker$url, .compute = "shared")
+  file <- tempfile("pid-")
+  here <- c("-c", shQuote(sprintf("echo $$ > %s; eval \"$0\"", file)), ".")
+  launch_remote(
+    1, remote_config("sh", here, rscript = rscript(), quote = TRUE), .compute = "shared"
+  )
+  expect_true(has_workers("shared", 1L))
+  daemons(0, .compute = "shared")
+  launcher <- as.integer(readLines(file))
+  at_end(tools::pskill(launcher, tools::SIGTERM))
+  expect_true(is_alive(launcher))
+  use_daemons(broker = broker$url, .compute = "shared")
+  expect_identical(mirai("still there", .compute = "shared")[], "still there")
+})
+
+# ---- sockets ----
+
+test_that("in a directory that others use, a path becomes a directory of the session's own", {
+  folder <- tempfile("open-")
+  dir.create(folder)
+  Sys.chmod(folder, "1777", use_umask = FALSE)
+  url <- paste0("ipc://", folder, "/x")
+  use_daemons(url = url)
+  expect_identical(format(file.mode(file.path(folder, "x"))), "700")
+  expect_setequal(
+    list.files(file.path(folder, "x")), paste0("broker", c("", ".bulk", ".lock", ".workers"))
+  )
+  start_r(bquote(daemon(.(url))))
+  expect_true(eventually(connections() == 1L))
+  launch_local(1)
+  expect_true(eventually(connections() == 2L))
+  x <- as.raw(seq_len(3e7) %% 251L)
+  expect_identical(mirai(rev(x), x = x)[], rev(x))
+  expect_error(daemons(url = url, .compute = "second"), "another broker listens")
+  daemons(0)
+  expect_length(list.files(folder), 0)
+  daemons(url = url) # it is made again
+  expect_true(daemons_set())
+})
+
+test_that("where others could put a socket in its place it is refused", {
+  folder <- tempfile("loose-")
+  dir.create(folder)
+  Sys.chmod(folder, "0777", use_umask = FALSE)
+  url <- paste0("ipc://", folder, "/x")
+  expect_error(daemons(url = url), "loose-.*nobody else may replace")
+  expect_false(daemons_set())
+  file.create(file.path(folder, "x"))
+  expect_error(daemon(url), "not a broker's directory")
+})
