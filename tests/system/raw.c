@@ -7,23 +7,52 @@
 #include <string.h>
 #include <zmq.h>
 
+#include "wire/address.h"
+#include "wire/keys.h"
 #include "wire/limits.h"
 #include "wire/zmq.h"
+
+static bool is_tcp(const struct sys *sys)
+{
+    return xd_address_is_tcp(sys->address);
+}
+
+/* Those of the test's own state directory. */
+static void set_keys(void *socket)
+{
+    char state[XD_STATE_MAX_BYTES], server[XD_KEY_Z85_ROOM];
+    struct xd_key_pair own;
+    cr_assert(xd_state_directory(state, NULL) == XD_OK);
+    cr_assert(xd_keys_server_public(state, server, NULL) == XD_OK);
+    cr_assert(xd_keys_user(state, false, &own, NULL) == XD_OK);
+    zmq_setsockopt(socket, ZMQ_CURVE_SERVERKEY, server, strlen(server));
+    zmq_setsockopt(socket, ZMQ_CURVE_PUBLICKEY, own.public_key, strlen(own.public_key));
+    zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, own.secret_key, strlen(own.secret_key));
+}
+
+static void *dial(void *context, const char *endpoint)
+{
+    int zero = 0, few = 4; /* so that who does not read is noticed */
+    void *socket = zmq_socket(context, ZMQ_DEALER);
+    zmq_setsockopt(socket, ZMQ_LINGER, &zero, sizeof zero);
+    zmq_setsockopt(socket, ZMQ_RCVHWM, &few, sizeof few);
+    if (xd_address_is_tcp(endpoint)) {
+        set_keys(socket);
+    }
+    cr_assert(zmq_connect(socket, endpoint) == 0);
+    return socket;
+}
 
 void *raw_dial(const struct sys *sys, void *context, enum where where)
 {
     static const char *const SUFFIX[] = {"", ".workers", ".bulk"};
-    if (strncmp(sys->address, "ipc:", 4) != 0) {
-        cr_skip_test("sessions made by hand are for ipc");
+    char endpoint[XD_ADDRESS_MAX_BYTES];
+    if (is_tcp(sys)) {
+        cr_assert(where == ON_CLIENTS, "which port is not known before the greeting");
+        return dial(context, sys->address);
     }
-    char endpoint[128];
-    int zero = 0, few = 4; /* so that who does not read is noticed */
-    void *socket = zmq_socket(context, ZMQ_DEALER);
     (void)snprintf(endpoint, sizeof endpoint, "%s%s", sys->address, SUFFIX[where]);
-    zmq_setsockopt(socket, ZMQ_LINGER, &zero, sizeof zero);
-    zmq_setsockopt(socket, ZMQ_RCVHWM, &few, sizeof few);
-    cr_assert(zmq_connect(socket, endpoint) == 0);
-    return socket;
+    return dial(context, endpoint);
 }
 
 void raw_send(void *socket, const struct xd_msg *msg)
@@ -101,7 +130,12 @@ void *raw_further(const struct sys *sys,
                   enum xd_role role,
                   enum where where)
 {
-    void *socket = raw_dial(sys, context, where);
+    char endpoint[XD_ADDRESS_MAX_BYTES];
+    if (is_tcp(sys)) {
+        cr_assert(xd_address_with_port(sys->address, raw->ports[where], endpoint, NULL) ==
+                  XD_OK);
+    }
+    void *socket = is_tcp(sys) ? dial(context, endpoint) : raw_dial(sys, context, where);
     struct xd_msg hello =
         raw_hello(role, where == ON_BULK ? XD_LANE_BULK : XD_LANE_CONTROL);
     hello.hello.session = raw->session;
@@ -111,6 +145,20 @@ void *raw_further(const struct sys *sys,
     return socket;
 }
 
+unsigned raw_port(const struct xd_bytes *endpoint)
+{
+    char text[XD_ADDRESS_MAX_BYTES];
+    if (endpoint == NULL) {
+        return 0;
+    }
+    (void)snprintf(text,
+                   sizeof text,
+                   "%.*s",
+                   (int)endpoint->size,
+                   (const char *)endpoint->data);
+    return xd_address_port(text);
+}
+
 struct raw raw_open(const struct sys *sys, void *context, enum xd_role role)
 {
     struct raw raw = {.socket = raw_dial(sys, context, ON_CLIENTS)};
@@ -118,6 +166,8 @@ struct raw raw_open(const struct sys *sys, void *context, enum xd_role role)
     struct xd_msg answer = greet(raw.socket, &hello);
     raw.session = answer.hello_ok.session;
     raw.token = answer.hello_ok.token;
+    raw.ports[ON_WORKERS] = raw_port(answer.hello_ok.worker_endpoint);
+    raw.ports[ON_BULK] = raw_port(answer.hello_ok.bulk_endpoint);
     xd_msg_clear(&answer);
     if (role == XD_ROLE_WORKER) {
         zmq_close(raw.socket);

@@ -10,7 +10,8 @@
 
 enum where { ON_CLIENTS, ON_WORKERS, ON_BULK, PLACES };
 
-/* A DEALER of `context` on one of the broker's endpoints; only for ipc. */
+/* A DEALER of `context` on one of the broker's endpoints, on tcp only that of clients,
+ * with the keys of the test's directory. */
 void *raw_dial(const struct sys *sys, void *context, enum where where);
 
 struct xd_msg raw_hello(enum xd_role role, enum xd_lane lane);
@@ -29,8 +30,12 @@ struct raw {
     void *socket;
     struct xd_session_id session;
     struct xd_token token;
+    unsigned ports[PLACES]; /* on tcp, of the broker's endpoints */
 };
 struct raw raw_open(const struct sys *sys, void *context, enum xd_role role);
+
+/* The port in an endpoint that the broker named; 0: none, it may be NULL. */
+unsigned raw_port(const struct xd_bytes *endpoint);
 
 /* A further socket of the session, greeted. */
 void *raw_further(const struct sys *sys,

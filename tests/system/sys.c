@@ -297,6 +297,17 @@ void sys_expect(struct xd_future *future, enum xd_outcome outcome)
               xd_future_error(future));
 }
 
+pid_t sys_worker_pid(struct xd_client *client)
+{
+    char text[32] = "";
+    struct xd_future *future = sys_call(client, "pid", NULL);
+    sys_expect(future, XD_OUTCOME_DONE);
+    const struct xd_frame *frame = &xd_future_result(future, 0)->frames[0];
+    memcpy(text, frame->bytes->data, frame->size < 31 ? frame->size : 31);
+    xd_future_free(future);
+    return (pid_t)strtol(text, NULL, 10);
+}
+
 uint64_t sys_counter(struct xd_client *client, const char *name)
 {
     char key[64];

@@ -70,6 +70,9 @@ struct xd_future *sys_call(struct xd_client *client,
  * with the future's error otherwise. */
 void sys_expect(struct xd_future *future, enum xd_outcome outcome);
 
+/* The pid of the worker that a "pid" task ran on. */
+pid_t sys_worker_pid(struct xd_client *client);
+
 /* A number of the status' counters, by name. */
 uint64_t sys_counter(struct xd_client *client, const char *name);
 

@@ -29,24 +29,12 @@ static void end(void)
 
 TestSuite(failures, .init = begin, .fini = end, .timeout = 120);
 
-/* The pid of the worker that a "pid" task ran on. */
-static pid_t worker_pid(struct xd_client *client)
-{
-    struct xd_future *future = sys_call(client, "pid", NULL);
-    sys_expect(future, XD_OUTCOME_DONE);
-    const struct xd_frame *frame = &xd_future_result(future, 0)->frames[0];
-    char text[32] = "";
-    memcpy(text, frame->bytes->data, frame->size < 31 ? frame->size : 31);
-    xd_future_free(future);
-    return (pid_t)strtol(text, NULL, 10);
-}
-
 Test(failures, killed_worker_is_heard_of_within_milliseconds_and_replaced)
 {
     enum { FIGURE_MS = 20 };
     sys_workers(&sys, 1, NULL);
     struct xd_client *client = sys_client(&sys);
-    pid_t pid = worker_pid(client);
+    pid_t pid = sys_worker_pid(client);
     struct xd_future *running = sys_call(client, "sleep", "30000");
     struct xd_future *waiting = sys_call(client, "echo", "waits");
     sys_await_counter(client, "leased", 1);
@@ -57,7 +45,7 @@ Test(failures, killed_worker_is_heard_of_within_milliseconds_and_replaced)
     printf("a killed worker was heard of after %d ms\n", ms);
     cr_assert(ms <= 5 * FIGURE_MS * sys_slowness(), "%d ms", ms);
     sys_expect(waiting, XD_OUTCOME_DONE); /* by the restarted slot */
-    cr_assert(worker_pid(client) != pid);
+    cr_assert(sys_worker_pid(client) != pid);
     xd_future_free(running);
     xd_future_free(waiting);
     xd_client_close(client);
@@ -162,12 +150,12 @@ Test(failures, cancel_interrupts_a_running_task)
 {
     sys_workers(&sys, 1, NULL);
     struct xd_client *client = sys_client(&sys);
-    pid_t pid = worker_pid(client);
+    pid_t pid = sys_worker_pid(client);
     struct xd_future *future = call_until_running(client, "spin");
     cr_assert(xd_future_cancel(future) == XD_OK);
     sys_expect(future, XD_OUTCOME_CANCELLED);
     sys_await_counter(client, "leased", 0);
-    cr_assert(worker_pid(client) == pid, "the worker was ended though it stopped");
+    cr_assert(sys_worker_pid(client) == pid, "the worker was ended though it stopped");
     xd_future_free(future);
     xd_client_close(client);
 }
@@ -176,13 +164,13 @@ Test(failures, cancel_ends_the_process_of_a_task_that_does_not_stop)
 {
     sys_workers(&sys, 1, NULL);
     struct xd_client *client = sys_client(&sys);
-    pid_t pid = worker_pid(client);
+    pid_t pid = sys_worker_pid(client);
     struct xd_future *future = call_until_running(client, "spin_deaf");
     cr_assert(xd_future_cancel(future) == XD_OK);
     sys_expect(future, XD_OUTCOME_CANCELLED);
     struct xd_future *next = sys_call(client, "echo", "next");
     sys_expect(next, XD_OUTCOME_DONE);
-    cr_assert(worker_pid(client) != pid);
+    cr_assert(sys_worker_pid(client) != pid);
     xd_future_free(next);
     xd_future_free(future);
     xd_client_close(client);
@@ -210,7 +198,7 @@ Test(failures, worker_that_is_stopped_is_lost_after_three_silent_seconds)
 {
     sys_workers(&sys, 1, NULL);
     struct xd_client *client = sys_client(&sys);
-    pid_t pid = worker_pid(client);
+    pid_t pid = sys_worker_pid(client);
     struct xd_future *future = sys_call(client, "sleep", "60000");
     sys_await_counter(client, "leased", 1);
     xd_time before = sys_now();

@@ -7,9 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zmq.h>
 
-#include "raw.h"
+#include "reader.h"
 #include "sys.h"
 #include "wire/limits.h"
 
@@ -149,18 +148,6 @@ Test(streams, payload_over_every_budget_of_bytes_passes)
     xd_client_close(watcher);
 }
 
-/* The pid of the worker that a "pid" task ran on. */
-static pid_t worker_pid(struct xd_client *client)
-{
-    char text[32] = "";
-    struct xd_future *future = sys_call(client, "pid", NULL);
-    sys_expect(future, XD_OUTCOME_DONE);
-    const struct xd_frame *frame = &xd_future_result(future, 0)->frames[0];
-    memcpy(text, frame->bytes->data, frame->size < 31 ? frame->size : 31);
-    xd_future_free(future);
-    return (pid_t)strtol(text, NULL, 10);
-}
-
 static void await_at_least(struct xd_client *client, const char *name, uint64_t value)
 {
     xd_time until = sys_now() + 10 * sys_slowness() * XD_S;
@@ -175,7 +162,7 @@ Test(streams, stopped_reader_keeps_a_window_in_the_broker_and_its_budget_until_i
     sys_begin(&sys, small);
     sys_workers(&sys, 1, NULL);
     struct xd_client *client = sys_client(&sys), *watcher = sys_client(&sys);
-    pid_t reader = worker_pid(client);
+    pid_t reader = sys_worker_pid(client);
     size_t base = sys_rss(sys.broker);
     struct xd_future *future = send_pattern(client, (size_t)300 * MIB);
     await_at_least(watcher, "chunks", 20);
@@ -204,7 +191,7 @@ Test(streams, worker_lets_go_of_results_nobody_reads)
     sys_begin(&sys, NULL);
     sys_workers(&sys, 1, NULL);
     struct xd_client *client = sys_client(&sys);
-    pid_t worker = worker_pid(client);
+    pid_t worker = sys_worker_pid(client);
     pass(client, SIZE);
     size_t base = sys_rss(worker);
     for (int i = 0; i < ROUNDS; i++) {
@@ -215,7 +202,7 @@ Test(streams, worker_lets_go_of_results_nobody_reads)
         xd_future_free(future);
         sys_await_counter(client, "leased", 0);
     }
-    cr_assert_eq(worker_pid(client), worker);
+    cr_assert_eq(sys_worker_pid(client), worker);
     size_t now = sys_rss(worker);
     cr_assert(now < base + (size_t)2 * SIZE, "%zu bytes more", now - base);
     xd_client_close(client);
@@ -223,98 +210,42 @@ Test(streams, worker_lets_go_of_results_nobody_reads)
 
 /* ---- readers made by hand */
 
-static void *context;
-
-/* A session whose task has ended with a payload of that size, and its bulk lane. */
-static struct xd_ref raw_result(size_t size, struct raw *client, void **bulk)
+static void begin_reading(struct reader *reader, size_t size)
 {
-    char text[24];
-    struct xd_frame frame = {.role = XD_FRAME_BODY};
-    struct xd_task task = {.format = XD_FORMAT_CALL, .frames = &frame, .frame_count = 1};
-    struct xd_msg msg = {.kind = XD_KIND_SUBMIT};
-    context = zmq_ctx_new();
-    *client = raw_open(&sys, context, XD_ROLE_CLIENT);
-    *bulk = raw_further(&sys, context, client, XD_ROLE_CLIENT, ON_BULK);
-    (void)snprintf(text, sizeof text, "%zu", size);
-    memset(task.id.bytes, 7, sizeof task.id.bytes);
-    cr_assert(xd_bytes_text("big", &task.callee) == XD_OK);
-    cr_assert(xd_bytes_text(text, &frame.bytes) == XD_OK);
-    cr_assert(xd_bytes_text("default", &msg.tasks.profile) == XD_OK);
-    frame.size = frame.bytes->size;
-    msg.tasks.tasks = &task;
-    msg.tasks.count = 1;
-    raw_send(client->socket, &msg);
-    xd_bytes_unref(task.callee);
-    xd_bytes_unref(frame.bytes);
-    xd_bytes_unref(msg.tasks.profile);
-    do {
-        cr_assert(raw_await(client->socket, &msg)); /* it makes so many bytes */
-        if (msg.kind != XD_KIND_RESULT) {
-            xd_msg_clear(&msg);
-        }
-    } while (msg.kind != XD_KIND_RESULT);
-    struct xd_ref ref = msg.results.results[0].frames[0].ref;
-    cr_assert_eq(msg.results.results[0].frames[0].size, size);
-    xd_msg_clear(&msg);
-    return ref;
-}
-
-static void raw_end(struct raw *client, void *bulk)
-{
-    zmq_close(client->socket);
-    zmq_close(bulk);
-    zmq_ctx_term(context);
-}
-
-static void grant(void *bulk, struct xd_ref ref, uint32_t chunks)
-{
-    struct xd_msg msg = {.kind = XD_KIND_CREDIT};
-    msg.credit = (struct xd_credit){.ref = ref, .chunks = chunks, .done = chunks == 0};
-    raw_send(bulk, &msg);
-}
-
-static void expect_chunk(void *bulk, uint64_t offset)
-{
-    struct xd_msg msg;
-    cr_assert(raw_receive(bulk, &msg));
-    cr_assert_eq(msg.kind, XD_KIND_CHUNK, "%s", xd_kind_name(msg.kind));
-    cr_assert_eq(msg.chunk.code, XD_OK);
-    cr_assert_eq(msg.chunk.offset, offset);
-    cr_assert_eq(msg.chunk.bytes->size, XD_CHUNK_BYTES);
-    xd_msg_clear(&msg);
+    reader_open(reader, &sys);
+    reader_ask(reader, 0, size);
+    reader_await(reader, size);
 }
 
 Test(streams, first_chunk_is_here_before_the_last_has_left)
 {
-    struct raw client;
-    void *bulk;
+    struct reader reader;
     sys_begin(&sys, NULL);
     sys_workers(&sys, 1, NULL);
     struct xd_client *watcher = sys_client(&sys);
-    struct xd_ref ref = raw_result((size_t)20 * XD_CHUNK_BYTES, &client, &bulk);
+    begin_reading(&reader, (size_t)20 * XD_CHUNK_BYTES);
     cr_assert_eq(sys_counter(watcher, "chunks"), 0);
-    grant(bulk, ref, 1);
-    expect_chunk(bulk, 0);
+    reader_grant(&reader, 1);
+    reader_expect_chunk(&reader);
     cr_assert_eq(sys_counter(watcher, "chunks"), 1, "of 20");
-    grant(bulk, ref, 2);
-    expect_chunk(bulk, XD_CHUNK_BYTES);
-    expect_chunk(bulk, 2 * XD_CHUNK_BYTES);
+    reader_grant(&reader, 2);
+    reader_expect_chunk(&reader);
+    reader_expect_chunk(&reader);
     cr_assert_eq(sys_counter(watcher, "chunks"), 3);
-    grant(bulk, ref, 0);
-    raw_end(&client, bulk);
+    reader_grant(&reader, 0);
+    reader_close(&reader);
     xd_client_close(watcher);
 }
 
 Test(streams, reader_that_asks_and_does_not_read_is_cut_off)
 {
     enum { SIZE = 300 * MIB, BOUND = 160 * MIB };
-    struct raw client;
-    void *bulk;
+    struct reader reader;
     sys_begin(&sys, NULL);
     sys_workers(&sys, 1, NULL);
     struct xd_client *watcher = sys_client(&sys);
     size_t base = sys_peak(sys.broker);
-    struct xd_ref ref = raw_result(SIZE, &client, &bulk);
+    begin_reading(&reader, SIZE);
     xd_time until = sys_now() + 20 * sys_slowness() * XD_S;
     uint64_t chunks = 0, asked = 0;
     while (sys_counter(watcher, "cut") == 0) {
@@ -322,7 +253,7 @@ Test(streams, reader_that_asks_and_does_not_read_is_cut_off)
         chunks = sys_counter(watcher, "chunks");
         if (chunks == asked) {
             cr_assert(asked < SIZE / XD_CHUNK_BYTES, "all were sent");
-            grant(bulk, ref, XD_CHUNK_WINDOW);
+            reader_grant(&reader, XD_CHUNK_WINDOW);
             asked += XD_CHUNK_WINDOW;
         }
     }
@@ -334,5 +265,5 @@ Test(streams, reader_that_asks_and_does_not_read_is_cut_off)
     sys_expect(future, XD_OUTCOME_DONE);
     xd_future_free(future);
     xd_client_close(watcher);
-    raw_end(&client, bulk);
+    reader_close(&reader);
 }

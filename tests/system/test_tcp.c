@@ -45,17 +45,6 @@ static void *dial(unsigned port, const struct xd_key_pair *own)
     return socket;
 }
 
-static unsigned port_in(const struct xd_bytes *endpoint)
-{
-    char text[XD_ADDRESS_MAX_BYTES];
-    (void)snprintf(text,
-                   sizeof text,
-                   "%.*s",
-                   (int)endpoint->size,
-                   (const char *)endpoint->data);
-    return xd_address_port(text);
-}
-
 /* The broker names its other ports to who has said hello. */
 static void learn_ports(void)
 {
@@ -64,8 +53,8 @@ static void learn_ports(void)
     struct xd_msg msg = raw_hello(XD_ROLE_CLIENT, XD_LANE_CONTROL);
     raw_send(socket, &msg);
     cr_assert(raw_receive(socket, &msg) && msg.kind == XD_KIND_HELLO_OK);
-    ports[ON_WORKERS] = port_in(msg.hello_ok.worker_endpoint);
-    ports[ON_BULK] = port_in(msg.hello_ok.bulk_endpoint);
+    ports[ON_WORKERS] = raw_port(msg.hello_ok.worker_endpoint);
+    ports[ON_BULK] = raw_port(msg.hello_ok.bulk_endpoint);
     xd_msg_clear(&msg);
     msg = (struct xd_msg){.kind = XD_KIND_BYE};
     raw_send(socket, &msg);

@@ -3,7 +3,7 @@
 # and tcp: the values that are documented, and afterwards no memory, descriptor or file more than
 # before. CROSSDOCK_LONG=1: a hundred times each, else four.
 
-kills <- if (nzchar(Sys.getenv("CROSSDOCK_LONG"))) 100L else 4L
+kills <- if (is_long) 100L else 4L
 warm_up <- 1L # rounds after which what is kept for use again has been made
 payload <- function() raw(32 * 2^20)
 slack <- 64 * 1024 # KiB: two payloads; garbage of R is collected late
