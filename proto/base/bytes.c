@@ -3,13 +3,13 @@
 #include "base/bytes.h"
 
 #include <string.h>
-#include <sys/mman.h>
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/block.h"
 
 static struct xd_bytes *init(struct xd_bytes *bytes,
                              const void *data,
@@ -24,80 +24,44 @@ static struct xd_bytes *init(struct xd_bytes *bytes,
     return bytes;
 }
 
-/* From here on the bytes lie in a mapping of their own, in pages as large as the kernel
- * has: to touch fresh memory for the first time costs up to ten times as much as to copy
- * it, and far less with large pages. */
-#define MAPPED_FROM ((size_t)2 * 1024 * 1024)
-#define LARGE_PAGE ((size_t)2 * 1024 * 1024)
+/* From here on the bytes lie in a block of their own. */
+#define BLOCK_FROM XD_BLOCK_UNIT
 
-/* More where memory is kept. Set before there are threads. */
-static size_t mapped_from = MAPPED_FROM;
-
-#ifdef MADV_HUGEPAGE
-struct mapped {
+struct in_block {
     struct xd_bytes bytes; /* first: both are freed with it */
     uint8_t *base;
     size_t size;
 };
 
-static void unmap(void *hint)
+static void give_block(void *hint)
 {
-    struct mapped *mapped = hint;
-    (void)munmap(mapped->base, mapped->size);
+    struct in_block *whole = hint;
+    xd_block_give(whole->base, whole->size);
 }
 
-/* At the beginning of a large page; MAP_FAILED without memory. */
-static uint8_t *map_aligned(size_t size)
+static enum xd_err room_in_block(size_t size, uint8_t **room, struct xd_bytes **out)
 {
-    uint8_t *all = mmap(NULL,
-                        size + LARGE_PAGE,
-                        PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS,
-                        -1,
-                        0);
-    if (all == MAP_FAILED) {
-        return all;
-    }
-    size_t before = (LARGE_PAGE - (uintptr_t)all % LARGE_PAGE) % LARGE_PAGE;
-    if (before > 0) {
-        (void)munmap(all, before);
-    }
-    (void)munmap(all + before + size, LARGE_PAGE - before);
-    (void)madvise(all + before,
-                  size,
-                  MADV_HUGEPAGE); /* else small ones: slower, no more */
-    return all + before;
-}
-
-static enum xd_err mapped_room(size_t size, uint8_t **room, struct xd_bytes **out)
-{
-    size_t whole = (size + LARGE_PAGE - 1) / LARGE_PAGE * LARGE_PAGE;
-    struct mapped *mapped = xd_alloc(sizeof *mapped);
-    uint8_t *base = mapped == NULL ? MAP_FAILED : map_aligned(whole);
-    if (base == MAP_FAILED) {
-        xd_free(mapped);
+    struct in_block *whole = xd_alloc(sizeof *whole);
+    if (whole == NULL) {
         return XD_ERR_NOMEM;
     }
-    mapped->base = *room = base;
-    mapped->size = whole;
-    *out = init(&mapped->bytes, base, size, unmap);
-    mapped->bytes.hint = mapped;
+    *room = whole->base = xd_block_take(size, &whole->size);
+    if (whole->base == NULL) {
+        xd_free(whole);
+        return XD_ERR_NOMEM;
+    }
+    *out = init(&whole->bytes, whole->base, size, give_block);
+    whole->bytes.hint = whole;
     return XD_OK;
 }
-#endif
 
 enum xd_err xd_bytes_room(size_t size, uint8_t **room, struct xd_bytes **out)
 {
-    if (size > SIZE_MAX - 2 * LARGE_PAGE) { /* no sum below overflows */
-        return XD_ERR_NOMEM;
+    if (size >= BLOCK_FROM) {
+        return room_in_block(size, room, out);
     }
-#ifdef MADV_HUGEPAGE
-    if (size >= mapped_from) {
-        return mapped_room(size, room, out);
-    }
-#endif
     struct xd_bytes *bytes = xd_alloc(sizeof *bytes + size);
-    if (!bytes) {
+    if (bytes == NULL) {
         return XD_ERR_NOMEM;
     }
     *room = (uint8_t *)(bytes + 1);
@@ -216,6 +180,6 @@ void xd_keep_memory(size_t kept)
     size_t from_heap = kept / 2 < FROM_HEAP_MOST ? kept / 2 : FROM_HEAP_MOST;
     (void)mallopt(M_MMAP_THRESHOLD, (int)from_heap);
     (void)mallopt(M_TRIM_THRESHOLD, (int)kept);
-    mapped_from = from_heap > MAPPED_FROM ? from_heap : MAPPED_FROM;
 #endif
+    xd_blocks_keep(kept);
 }

@@ -54,10 +54,10 @@ enum xd_err xd_bytes_slice(struct xd_bytes *whole,
 /* For programs that are there for tasks alone, at their start, before there are threads
  * (crossdock-broker and crossdock-worker do it): each arena of the allocator keeps up to
  * `kept` bytes (below 2 GiB) of what was freed, and takes blocks up to half of that, at
- * most 32 MiB, from there, instead of asking the system for each message and payload.
- * Payloads of 100 kB to 32 MiB then pass several times as fast where fresh pages are
- * slow: on a virtual machine one may cost 50 us, 16 MB 200 ms. A setting of the whole
- * process; no effect without glibc. */
+ * most 32 MiB, from there, instead of asking the system for each message; and as much is
+ * kept of large payloads (base/block.h). Payloads of 100 kB and more then pass several
+ * times as fast where fresh pages are slow: on a virtual machine one may cost 50 us, 16 MB
+ * 200 ms. A setting of the whole process; of messages no effect without glibc. */
 void xd_keep_memory(size_t kept);
 
 /* For who relays messages, and for who makes and reads payloads. */
