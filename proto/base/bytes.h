@@ -63,6 +63,8 @@ void xd_keep_memory(size_t kept);
 /* For who relays messages, and for who makes and reads payloads. */
 #define XD_KEPT_OF_MESSAGES ((size_t)16 << 20)
 #define XD_KEPT_OF_PAYLOADS ((size_t)64 << 20)
+/* For who has more to do than tasks; of large payloads alone. */
+#define XD_KEPT_OF_SESSIONS ((size_t)32 << 20)
 
 /* One more reference; gives back `bytes`, NULL for NULL. */
 struct xd_bytes *xd_bytes_ref(struct xd_bytes *bytes);
