@@ -72,6 +72,7 @@ static void wake_profile(struct xdb_core *core, struct xdb_shape *shape)
         const struct xdb_fit *fit = XD_ITEM(link, struct xdb_fit, in_shape);
         clock = max(clock, time_of_turn(fit->site->offer, shape->tier));
     }
+    clock += xdb_fault(39) ? 2 * BAND_CREDIT : 0;
     if (clock > profile->time && !xdb_fault(17)) {
         profile->time = profile->floor = clock;
         xdb_share_turn(core, profile); /* other tiers may have work */
