@@ -53,43 +53,106 @@ void xdb_admin_say(struct xdb_server *server,
     xd_bytes_unref(text);
 }
 
-/* The text of a large answer goes in one frame; what is larger than a message is not
- * sent. */
-static void answer_json(struct xdb_server *server,
+typedef enum xd_err write_lists(const struct xdb_server *server,
+                                const struct xdb_page *page,
+                                char **out);
+
+/* The text of a large answer goes in one frame of one message; what does not fit is asked
+ * for by further questions. */
+static void answer_page(struct xdb_server *server,
                         struct xdb_conn *conn,
                         const struct xd_msg *msg,
-                        enum xd_err (*write)(const struct xdb_server *, char **))
+                        write_lists *write,
+                        struct xdb_page *page)
 {
     char *json;
-    enum xd_err err = write(server, &json);
+    page->most = XD_MESSAGE_MAX_BYTES;
+    enum xd_err err = write(server, page, &json);
     if (err != XD_OK) {
         xdb_admin_say(server, conn, msg, err, "the broker is out of memory");
         return;
     }
-    if (strlen(json) > XD_MESSAGE_MAX_BYTES) {
-        xdb_admin_say(server,
-                      conn,
-                      msg,
-                      XD_ERR_TOO_LARGE,
-                      "the answer is larger than a message");
-    } else {
-        xdb_admin_say(server, conn, msg, XD_OK, json);
-    }
+    xdb_admin_say(server, conn, msg, XD_OK, json);
     free(json);
+}
+
+/* "LIST_after=KEY": the rest of one list, behind that key. */
+struct rest {
+    const char *list, *argument;
+    bool by_name;
+};
+
+static bool take_rest(const struct xd_msg *msg,
+                      const struct rest *rests,
+                      struct xdb_page *page,
+                      struct xd_bytes **value)
+{
+    if (msg->admin.arg_count == 0) {
+        return true;
+    }
+    const struct rest *rest = rests;
+    while (rest->list != NULL &&
+           !xdb_admin_value(msg->admin.args[0], rest->argument, value)) {
+        rest++;
+    }
+    if (msg->admin.arg_count > 1 || *value == NULL) {
+        return false;
+    }
+    page->list = rest->list;
+    if (rest->by_name) {
+        page->after.name = *value;
+        return true;
+    }
+    return xdb_admin_number(*value, UINT64_MAX, &page->after.session);
+}
+
+static void answer_lists(struct xdb_server *server,
+                         struct xdb_conn *conn,
+                         const struct xd_msg *msg,
+                         write_lists *write,
+                         const struct rest *rests,
+                         const char *usage)
+{
+    struct xdb_page page = {NULL, {0, NULL}, 0};
+    struct xd_bytes *value = NULL;
+    if (take_rest(msg, rests, &page, &value)) {
+        answer_page(server, conn, msg, write, &page);
+    } else {
+        xdb_admin_say(server, conn, msg, XD_ERR_INVALID, usage);
+    }
+    xd_bytes_unref(value);
 }
 
 static void answer_status(struct xdb_server *server,
                           struct xdb_conn *conn,
                           const struct xd_msg *msg)
 {
-    answer_json(server, conn, msg, xdb_status);
+    static const struct rest rests[] = {{"profiles", "profiles_after", true},
+                                        {"workers", "workers_after", false},
+                                        {"clients", "clients_after", false},
+                                        {NULL, NULL, false}};
+    answer_lists(server,
+                 conn,
+                 msg,
+                 xdb_status,
+                 rests,
+                 "status: nothing, profiles_after=NAME, workers_after=SESSION or "
+                 "clients_after=SESSION");
 }
 
 static void answer_workers(struct xdb_server *server,
                            struct xdb_conn *conn,
                            const struct xd_msg *msg)
 {
-    answer_json(server, conn, msg, xdb_status_workers);
+    static const struct rest rests[] = {{"agents", "agents_after", false},
+                                        {"workers", "workers_after", false},
+                                        {NULL, NULL, false}};
+    answer_lists(server,
+                 conn,
+                 msg,
+                 xdb_status_workers,
+                 rests,
+                 "workers: nothing, agents_after=SESSION or workers_after=SESSION");
 }
 
 /* Passed on; its answer comes by itself. */

@@ -97,7 +97,7 @@ void xdb_commands_serve(struct xdb_server *server)
     enum xd_err err = XD_OK;
     char *json = NULL;
     if (kind == XDB_COMMAND_STATUS) {
-        err = xdb_status(server, &json);
+        err = xdb_status(server, NULL, &json);
     } else if (kind == XDB_COMMAND_DRAIN) {
         struct xdb_event event = {.kind = XDB_EVENT_DRAIN, .now = server->now};
         err = xdb_server_step(server, &event);

@@ -28,6 +28,12 @@ enum xd_err xdb_json_end(struct xdb_json *json, char **out)
     return XD_OK;
 }
 
+size_t xdb_json_size(struct xdb_json *json)
+{
+    (void)fflush(json->out);
+    return json->size;
+}
+
 static void comma(struct xdb_json *json)
 {
     if (!json->first) {

@@ -24,6 +24,9 @@ enum xd_err xdb_json_begin(struct xdb_json *json) XD_MUST_USE;
  * XD_ERR_NOMEM (then there is nothing to free). */
 enum xd_err xdb_json_end(struct xdb_json *json, char **out) XD_MUST_USE;
 
+/* Bytes of text so far. */
+size_t xdb_json_size(struct xdb_json *json);
+
 void xdb_json_number(struct xdb_json *json, const char *key, uint64_t value);
 /* Not negative; to millionths. */
 void xdb_json_real(struct xdb_json *json, const char *key, double value);

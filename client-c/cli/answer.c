@@ -15,6 +15,20 @@ static int dump(const json_t *answer)
     return cli_finish_output();
 }
 
+void cli_print_stdout(json_t *answer)
+{
+    cli_print_object(stdout, answer);
+}
+
+int cli_show_json(json_t *answer, bool json, void (*show)(json_t *answer))
+{
+    if (json) {
+        return dump(answer);
+    }
+    show(answer);
+    return cli_finish_output();
+}
+
 int cli_answer_json(const struct xd_bytes *text, bool json, void (*show)(json_t *answer))
 {
     json_error_t why;
@@ -23,13 +37,9 @@ int cli_answer_json(const struct xd_bytes *text, bool json, void (*show)(json_t 
     if (answer == NULL) {
         return cli_fail(CLI_REFUSED, "the answer is not JSON: %s", why.text);
     }
-    if (json) {
-        (void)dump(answer);
-    } else {
-        show(answer);
-    }
+    int code = cli_show_json(answer, json, show);
     json_decref(answer);
-    return cli_finish_output();
+    return code;
 }
 
 /* A number where all of it is one. */

@@ -8,6 +8,12 @@
 
 #include "cli.h"
 
+/* The answer as JSON, or by `show`. Gives the exit code. */
+int cli_show_json(json_t *answer, bool json, void (*show)(json_t *answer));
+
+/* For `show`: everything in it, as it is. */
+void cli_print_stdout(json_t *answer);
+
 /* A JSON text: as it is, or by `show`. Gives the exit code. */
 int cli_answer_json(const struct xd_bytes *text, bool json, void (*show)(json_t *answer));
 

@@ -5,6 +5,7 @@
 
 #include "answer.h"
 #include "cli.h"
+#include "pages.h"
 #include "table.h"
 
 #define WORDS_MAX 4
@@ -90,18 +91,15 @@ static void show_profiles(json_t *status)
 
 static int list(const struct arguments *arguments)
 {
-    struct xd_bytes *answer = NULL;
-    int code = cli_ask(&arguments->common, "status", NULL, 0, &answer);
-    if (code == CLI_DONE && arguments->common.json) {
-        json_t *status = json_loadb((const char *)answer->data, answer->size, 0, NULL);
-        json_dumpf(json_object_get(status, "profiles"), stdout, JSON_INDENT(2));
-        putchar('\n');
-        json_decref(status);
-        code = cli_finish_output();
-    } else if (code == CLI_DONE) {
-        code = cli_answer_json(answer, false, show_profiles);
+    json_t *status = NULL;
+    int code = cli_ask_lists(&arguments->common, "status", &status);
+    if (code == CLI_DONE) {
+        bool json = arguments->common.json;
+        code = cli_show_json(json ? json_object_get(status, "profiles") : status,
+                             json,
+                             show_profiles);
     }
-    xd_bytes_unref(answer);
+    json_decref(status);
     return code;
 }
 

@@ -8,6 +8,7 @@
 
 #include "answer.h"
 #include "cli.h"
+#include "pages.h"
 #include "table.h"
 
 #define ARGUMENTS_MAX 4
@@ -116,11 +117,6 @@ static void print_list(json_t *answer)
     json_decref(shown);
 }
 
-static void print_object(json_t *answer)
-{
-    cli_print_object(stdout, answer);
-}
-
 /* ---- answers ---- */
 
 /* An agent's text is its host's: nothing in it may drive this terminal. */
@@ -159,7 +155,7 @@ static const struct verb {
     size_t least, most;           /* arguments after it */
     void (*show)(json_t *answer); /* NULL: the answer is text */
 } verbs[] = {
-    {"slots", 1, 1, print_object},
+    {"slots", 1, 1, cli_print_stdout},
     {"kill", 2, 2, NULL},
     {"restart", 2, 2, NULL},
     {"logs", 2, 3, NULL},
@@ -217,12 +213,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 static int ask_broker(const struct arguments *arguments)
 {
-    struct xd_bytes *answer = NULL;
-    int code = cli_ask(&arguments->common, "workers", NULL, 0, &answer);
+    json_t *answer = NULL;
+    int code = cli_ask_lists(&arguments->common, "workers", &answer);
     if (code == CLI_DONE) {
-        code = cli_answer_json(answer, arguments->common.json, print_list);
+        code = cli_show_json(answer, arguments->common.json, print_list);
     }
-    xd_bytes_unref(answer);
+    json_decref(answer);
     return code;
 }
 

@@ -465,7 +465,8 @@ enum xd_err xd_client_tasks(struct xd_client *client,
                             void *context,
                             struct xd_error *error) XD_MUST_USE;
 
-/* Ask the broker: verb "status" (JSON), "explain" with a task id or a worker's session,
+/* Ask the broker: verb "status" (JSON; what does not fit a message, with thousands of
+ * workers, comes in parts), "explain" with a task id or a worker's session,
  * or "cancel" with a task id as 32 hex digits, or one of "profile=NAME",
  * "session=NUMBER", "key=KEY" (given as `replaces` or `dedupe`), of all sessions of the
  * same user; more in the protocol's page, section 4. It leaves after the tasks that were
