@@ -325,6 +325,147 @@ Test(tcp, key_reaches_the_profiles_of_its_entry_and_no_others)
     xd_client_close(client);
 }
 
+/* ---- what only administrators, or only makers, may */
+
+static struct xd_client *client_of(const char *key_file)
+{
+    struct xd_client *client;
+    struct xd_error why = {""};
+    cr_assert(connect_with(key_file, NULL, &client, &why) == XD_OK, "%s", why.text);
+    return client;
+}
+
+static enum xd_err ask(struct xd_client *client,
+                       const char *verb,
+                       const char *const args[3],
+                       struct xd_error *why)
+{
+    struct xd_bytes *answer = NULL;
+    size_t count = 0;
+    while (count < 3 && args[count] != NULL) {
+        count++;
+    }
+    enum xd_err err = xd_admin(client, verb, args, count, 10000, &answer, why);
+    xd_bytes_unref(answer);
+    return err;
+}
+
+/* `theirs` is another session's profile, `bound` is bound to it. */
+static const struct refused {
+    const char *verb, *args[3];
+    enum xd_err err;
+    const char *says;
+} REFUSED[] = {
+    {"status", {NULL}, XD_ERR_FORBIDDEN, "key=client is no admin"},
+    {"status", {"workers_after=0"}, XD_ERR_FORBIDDEN, "key=client is no admin"},
+    {"workers", {NULL}, XD_ERR_FORBIDDEN, "key=client is no admin"},
+    {"agent", {"1", "drain"}, XD_ERR_FORBIDDEN, "key=client is no admin"},
+    {"drain", {NULL}, XD_ERR_FORBIDDEN, "whom alone it answers drain"},
+    {"drain", {"0"}, XD_ERR_FORBIDDEN, "whom alone it answers drain"},
+    {"drain", {"soon"}, XD_ERR_FORBIDDEN, "whom alone it answers drain"},
+    {"set", {"theirs", "paused=1"}, XD_ERR_FORBIDDEN, "another session"},
+    {"set", {"theirs", "paused=0"}, XD_ERR_FORBIDDEN, "another session"},
+    {"set", {"theirs", "weight=5"}, XD_ERR_FORBIDDEN, "another session"},
+    {"set", {"theirs", "max_running=1"}, XD_ERR_FORBIDDEN, "another session"},
+    {"set", {"theirs", "max_tasks=1"}, XD_ERR_FORBIDDEN, "another session"},
+    {"set", {"theirs", "max_bytes=1"}, XD_ERR_FORBIDDEN, "another session"},
+    {"set", {"theirs", "policy=fifo"}, XD_ERR_FORBIDDEN, "another session"},
+    {"set", {"theirs", "learned_cuts=1"}, XD_ERR_FORBIDDEN, "another session"},
+    {"set", {"bound", "paused=1"}, XD_ERR_FORBIDDEN, "another session"},
+    {"profile", {"theirs", "weight=5"}, XD_ERR_EXISTS, "another session"},
+    {"profile", {"theirs", "bound"}, XD_ERR_EXISTS, "another session"},
+    {"profile", {"bound", "paused=1"}, XD_ERR_FORBIDDEN, "another session"},
+    {"profile", {"mine", "pool=bound"}, XD_ERR_FORBIDDEN, "another session"},
+    {"kick", {"bound"}, XD_ERR_FORBIDDEN, "another session"},
+    {"counts", {"bound"}, XD_ERR_FORBIDDEN, "another session"},
+};
+
+static void expect_refused(struct xd_client *client)
+{
+    for (size_t i = 0; i < sizeof REFUSED / sizeof REFUSED[0]; i++) {
+        const struct refused *row = &REFUSED[i];
+        struct xd_error why = {""};
+        enum xd_err err = ask(client, row->verb, row->args, &why);
+        cr_assert(err == row->err && strstr(why.text, row->says) != NULL,
+                  "%s %s %s: %s (%s)",
+                  row->verb,
+                  row->args[0] == NULL ? "" : row->args[0],
+                  row->args[1] == NULL ? "" : row->args[1],
+                  xd_err_name(err),
+                  why.text);
+    }
+}
+
+/* Nobody else's task is found by its id, nor among many. */
+static void expect_no_task(struct xd_client *client, const struct xd_future *theirs)
+{
+    char id[33], *at = id;
+    const char *const by_id[3] = {id}, *const all[3] = {"profile=theirs"};
+    struct xd_task_id number = xd_future_id(theirs);
+    struct xd_error why = {""};
+    for (size_t i = 0; i < sizeof number.bytes; i++, at += 2) {
+        (void)snprintf(at, 3, "%02x", number.bytes[i]);
+    }
+    cr_assert(ask(client, "explain", by_id, &why) == XD_ERR_NOT_FOUND);
+    cr_assert(ask(client, "cancel", by_id, &why) == XD_ERR_NOT_FOUND);
+    cr_assert(ask(client, "cancel", all, &why) == XD_OK);
+}
+
+/* As the one who may sees it. */
+static bool status_has(struct xd_client *client, const char *words)
+{
+    struct xd_bytes *json = NULL;
+    struct xd_error why = {""};
+    cr_assert(xd_admin(client, "status", NULL, 0, 10000, &json, &why) == XD_OK,
+              "%s",
+              why.text);
+    bool has = memmem(json->data, json->size, words, strlen(words)) != NULL;
+    xd_bytes_unref(json);
+    return has;
+}
+
+Test(tcp, who_is_no_admin_changes_nothing_that_is_not_its_own)
+{
+    struct xd_key_pair pair;
+    char client_file[128], admin_file[128];
+    make_key("client", &pair, client_file);
+    allow("client", &pair, XD_ALLOW_CLIENT, NULL);
+    make_key("admin", &pair, admin_file);
+    allow("admin", &pair, XD_ALLOW_ADMIN, NULL);
+    struct xd_client *owner = sys_client(&sys), *client = client_of(client_file),
+                     *admin = client_of(admin_file);
+    struct xd_error why = {""};
+    cr_assert(xd_profile_open(owner, "theirs", 0, &why) == XD_OK, "%s", why.text);
+    cr_assert(xd_profile_open(owner, "bound", XD_PROFILE_BOUND, &why) == XD_OK);
+    struct xd_future *task = submit_to(owner, "theirs");
+    sys_await_counter(admin, "queued", 1);
+
+    static const char untouched[] = "{\"name\":\"theirs\",\"bound\":false,\"policy\":"
+                                    "\"bands\",\"weight\":1.000000,\"paused\":false,"
+                                    "\"queued\":1,";
+    expect_refused(client);
+    expect_no_task(client, task);
+    cr_assert(status_has(admin, untouched), "a refused question changed something");
+    struct xd_future *more = submit_to(client, "theirs"); /* it does not drain either */
+    sys_await_counter(admin, "queued", 2);
+
+    /* The same from one who may: the refusals were not for the words. */
+    for (size_t i = 0; i < sizeof REFUSED / sizeof REFUSED[0]; i++) {
+        const struct refused *row = &REFUSED[i];
+        bool needs_empty =
+            row->args[1] != NULL && strcmp(row->args[1], "policy=fifo") == 0;
+        if (strcmp(row->verb, "set") == 0 && !needs_empty) {
+            cr_assert(ask(admin, row->verb, row->args, &why) == XD_OK, "%s", why.text);
+        }
+    }
+    cr_assert(status_has(admin, "\"weight\":5.000000,\"paused\":false,\"queued\":2,"));
+    xd_client_close(client);
+    xd_client_close(owner);
+    xd_client_close(admin);
+    xd_future_free(task);
+    xd_future_free(more);
+}
+
 /* What it said last is read before its end is believed: a result, or that it hands the
  * task back; then that it leaves. */
 Test(tcp, worker_that_is_told_to_end_has_the_last_word)
