@@ -23,9 +23,10 @@ expect_no_more <- function(whose, then, pid, slack) {
   testthat::expect_true(ended, label = paste(whose, "has no more than before"))
 }
 
-# A number of the broker's status.
-counter <- function(url, name) {
+# Numbers of the broker's status, by their names.
+counter <- function(url, names) {
   program <- Sys.getenv("CROSSDOCK_PROGRAM")
-  said <- system2(program, c("status", "--json", "--url", url), stdout = TRUE)
-  as.numeric(sub(sprintf(".*\"%s\": *([0-9]+).*", name), "\\1", paste(said, collapse = "")))
+  said <- paste(system2(program, c("status", "--json", "--url", url), stdout = TRUE), collapse = "")
+  number <- function(name) as.numeric(sub(sprintf(".*\"%s\": *([0-9]+).*", name), "\\1", said))
+  vapply(names, number, 0)
 }
