@@ -4,8 +4,8 @@
 # behind: no process, no socket, no file in the temporary directory.
 #   suite.sh LIBRARY [FILE...]      LIBRARY: where to install; FILE: only these, as in "serial" for test-serial.R
 # R_LIBS names further libraries. CROSSDOCK_BUILD names a meson build directory, whose programs (a broker, workers, the
-# command line) some tests need: without it they are skipped, saying so. CROSSDOCK_LONG=1: sizes that take minutes and
-# 13 GB of memory. The last line is "P passed, F failed, S skipped".
+# command line) some tests need: without it they are skipped, saying so. CROSSDOCK_LONG=1: sizes that take long and
+# want a machine with 24 GB of memory. The last line is "P passed, F failed, S skipped".
 set -u
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 package=$here/../../client-r

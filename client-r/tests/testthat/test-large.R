@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# Payloads of any size, one way at a time. CROSSDOCK_LONG=1 takes raw vectors of 4 GB, more than 2^31
-# elements (about 13 GB of memory), else 512 MB.
+# Payloads of any size, one way at a time. CROSSDOCK_LONG=1 takes raw vectors of 4 GB, more than
+# 2^31 elements, else 512 MB.
 
 bytes <- if (is_long) 4e9 + 12345 else 2^29
 
