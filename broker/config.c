@@ -15,6 +15,7 @@
 
 enum type {
     TYPE_ADDRESS,
+    TYPE_PROFILE,
     TYPE_PATH,
     TYPE_BYTES,
     TYPE_NUMBER,
@@ -67,6 +68,12 @@ static const struct key KEYS[] = {
      OPTION(profile_bytes),
      UINT64_MAX},
     {"profile_tasks", "", TYPE_NUMBER, OPTION(profile_tasks), UINT64_MAX},
+    {"profile",
+     "a compute profile that is there from the start, its name and settings, like 'gpu "
+     "weight=2 max_running=8'; may come several times",
+     TYPE_PROFILE,
+     0,
+     0},
     {"allow_uid",
      "a user id that may connect besides our own; may come several times",
      TYPE_UID,
@@ -136,6 +143,9 @@ void xdb_config_fini(struct xdb_config *config)
     for (size_t i = 0; i < config->listen_count; i++) {
         free(config->listen[i]);
     }
+    for (size_t i = 0; i < config->profile_count; i++) {
+        free(config->profiles[i]);
+    }
     free(config->state);
     memset(config, 0, sizeof *config);
 }
@@ -188,6 +198,30 @@ static enum xd_err add_listen(struct xdb_config *config,
         return xd_fail(error, XD_ERR_NOMEM, "listen: out of memory");
     }
     config->listen[config->listen_count++] = copy;
+    return XD_OK;
+}
+
+/* The broker knows the settings, and says at its start which are wrong. */
+static enum xd_err add_profile(struct xdb_config *config,
+                               const char *value,
+                               struct xd_error *error)
+{
+    if (value[0] == '\0') {
+        return xd_fail(error,
+                       XD_ERR_INVALID,
+                       "profile takes a name and settings, like 'gpu weight=2'");
+    }
+    if (config->profile_count == XDB_PROFILES_MAX) {
+        return xd_fail(error,
+                       XD_ERR_INVALID,
+                       "profile: at most %u of them",
+                       XDB_PROFILES_MAX);
+    }
+    char *copy = strdup(value);
+    if (copy == NULL) {
+        return xd_fail(error, XD_ERR_NOMEM, "profile: out of memory");
+    }
+    config->profiles[config->profile_count++] = copy;
     return XD_OK;
 }
 
@@ -245,7 +279,7 @@ static enum xd_err store(struct xdb_config *config,
 
 static enum xd_err unknown_key(const char *name, struct xd_error *error)
 {
-    char list[200] = "";
+    char list[220] = "";
     for (size_t i = 0; i < KEY_COUNT; i++) {
         size_t used = strlen(list);
         (void)snprintf(list + used,
@@ -277,6 +311,9 @@ enum xd_err xdb_config_set(struct xdb_config *config,
     }
     if (key->type == TYPE_ADDRESS) {
         return add_listen(config, value, error);
+    }
+    if (key->type == TYPE_PROFILE) {
+        return add_profile(config, value, error);
     }
     if (key->type == TYPE_PATH) {
         return set_state(config, value, error);
@@ -364,6 +401,7 @@ enum xd_err xdb_config_finish(struct xdb_config *config, struct xd_error *error)
         }
     }
     config->options.listen = (const char *const *)config->listen;
+    config->options.profiles = (const char *const *)config->profiles;
     config->options.state = config->state;
     config->options.uids = config->uids;
     config->options.gids = config->gids;

@@ -11,11 +11,14 @@
 #include "crossdock_broker.h"
 
 #define XDB_LIST_MAX 8u /* addresses, uids, gids */
+#define XDB_PROFILES_MAX 64u
 
 struct xdb_config {
     char *listen[XDB_LIST_MAX + 1]; /* ended by NULL */
     uint32_t uids[XDB_LIST_MAX], gids[XDB_LIST_MAX];
-    struct xd_broker_options options; /* filled by xdb_config_finish() */
+    struct xd_broker_options options;     /* filled by xdb_config_finish() */
+    char *profiles[XDB_PROFILES_MAX + 1]; /* ended by NULL */
+    size_t profile_count;
     char *state;
     uint32_t drain_ms, log_level;
     size_t listen_count;
@@ -34,8 +37,8 @@ enum xd_err xdb_config_set(struct xdb_config *config,
                            struct xd_error *error) XD_MUST_USE;
 
 /* Read a file in ZPL (ZeroMQ RFC 4): section `broker`, its keys the ones above; `listen`
- * may be a section with one key for each address. At most 64 KiB. `error` names file and
- * key. */
+ * and `profile` may be sections with one key for each. At most 64 KiB. `error` names file
+ * and key. */
 enum xd_err xdb_config_load(struct xdb_config *config,
                             const char *path,
                             struct xd_error *error) XD_MUST_USE;

@@ -400,8 +400,8 @@ static bool is_used(const struct xdb_profile *profile)
     XD_LIST_EACH (link, &pool->profiles) {
         by_others = by_others || link != &profile->in_pool;
     }
-    return profile->records > 0 || profile->maker != NULL || pool->worker_count > 0 ||
-           by_others;
+    return profile->records > 0 || profile->maker != NULL || profile->lasting ||
+           pool->worker_count > 0 || by_others;
 }
 
 static const char *check_shapes(const struct xdb_core *core,

@@ -88,13 +88,9 @@ static void set_knobs(struct xdb_core *core,
 
 static void configure(struct xdb_core *core,
                       struct xdb_profile *profile,
-                      struct xdb_client *client,
                       const struct xdb_event *event)
 {
     struct xdb_pool *pool = pool_wanted(core, profile, event);
-    if (profile->maker == NULL) {
-        xdb_profile_make(profile, client);
-    }
     profile->bound = event->profile.bound;
     profile->policy = &xdb_policies[event->profile.policy];
     if (profile->pool != pool) {
@@ -153,6 +149,10 @@ static const char *set_alone(struct xdb_core *core,
     if (bad != NULL) {
         return bad;
     }
+    if (!event->profile.admin && profile->lasting) {
+        *code = XD_ERR_FORBIDDEN;
+        return "the profile is configured by the operator of the broker";
+    }
     if (!event->profile.admin && profile->maker != NULL && profile->maker != client) {
         *code = XD_ERR_FORBIDDEN;
         return "the profile is configured by another session";
@@ -170,6 +170,31 @@ static const char *set_alone(struct xdb_core *core,
     return NULL;
 }
 
+/* The operator's: before anybody uses it. */
+static const char *found(struct xdb_core *core,
+                         struct xdb_profile *profile,
+                         const struct xdb_event *event,
+                         enum xd_err *code)
+{
+    const char *wrong = wrong_value(core, event, NULL, code);
+    if (wrong == NULL && !may_configure(core, profile, NULL, event)) {
+        *code = XD_ERR_EXISTS;
+        wrong = "the profile is in use";
+    }
+    if (wrong == NULL) {
+        profile->lasting = true;
+        configure(core, profile, event);
+    }
+    return wrong;
+}
+
+/* Who opens the operator's profile as a plain one has it as it is. */
+static bool wants_nothing(const struct xdb_event *event)
+{
+    return !event->profile.bound && event->profile.set == 0 &&
+           event->profile.policy == XDB_POLICY_BANDS;
+}
+
 /* Does it; NULL, or what is wrong. */
 static const char *apply(struct xdb_core *core,
                          struct xdb_profile *profile,
@@ -179,6 +204,12 @@ static const char *apply(struct xdb_core *core,
 {
     if (event->profile.only_set) {
         return set_alone(core, profile, client, event, code);
+    }
+    if (profile->lasting) {
+        *code = XD_ERR_EXISTS;
+        return event->profile.free || wants_nothing(event)
+                   ? NULL
+                   : "the profile is configured by the operator of the broker";
     }
     if (event->profile.free) {
         return give_up(core, profile, client, code);
@@ -200,8 +231,11 @@ static const char *apply(struct xdb_core *core,
     if (!is_so && !may_configure(core, profile, client, event)) {
         return "the profile is in use";
     }
-    if (profile->maker == NULL || profile->maker == client) {
-        configure(core, profile, client, event);
+    if (profile->maker == NULL) {
+        xdb_profile_make(profile, client);
+    }
+    if (profile->maker == client) {
+        configure(core, profile, event);
     }
     return NULL;
 }
@@ -214,12 +248,16 @@ void xdb_apply_configure(struct xdb_core *core, struct xdb_event *event)
     if (profile != NULL) {
         xdb_profile_touch(core, profile);
     }
-    if (client == NULL) {
+    bool by_operator = event->profile.lasting && event->session.n == 0;
+    if (client == NULL && !by_operator) {
         core->counters.stale++;
         return;
     }
-    const char *wrong =
-        profile == NULL ? "no such profile" : apply(core, profile, client, event, &code);
+    const char *wrong = "no such profile";
+    if (profile != NULL) {
+        wrong = by_operator ? found(core, profile, event, &code)
+                            : apply(core, profile, client, event, &code);
+    }
     if (wrong != NULL) {
         xdb_action_error(core, event->session, code, wrong);
     }

@@ -130,6 +130,12 @@ static void end_all(struct xdb_core *core)
     while (!xd_list_is_empty(&core->workers)) {
         xdb_worker_end(core, XD_ITEM(core->workers.next, struct xdb_worker, in_core));
     }
+    struct xd_map_item *item = NULL;
+    while ((item = xd_map_next(&core->profiles, item)) != NULL) {
+        struct xdb_profile *profile = XD_ITEM(item, struct xdb_profile, by_name);
+        profile->lasting = false;
+        xdb_profile_touch(core, profile);
+    }
     while (!xd_list_is_empty(&core->touched)) {
         struct xdb_profile *profile =
             XD_ITEM(core->touched.next, struct xdb_profile, touched);

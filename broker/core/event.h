@@ -86,6 +86,8 @@ struct xdb_event {
             bool only_set; /* what `set` names, of a profile that exists and is the
                               session's own or nobody's, */
             bool admin;    /* ... or anybody's: an administrator; also for KICK */
+            bool lasting;  /* the operator's, from no session (0): it stays as long as the
+                              broker, and is nobody's to change but administrators' */
             enum xdb_policy_kind policy;
             uint32_t set;  /* which of the following; they may change at any time */
             double weight; /* among those that share workers; 1 at first */

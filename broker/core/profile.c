@@ -128,7 +128,7 @@ static bool is_used(const struct xdb_profile *profile)
     bool by_others =
         first != &profile->own_pool.profiles &&
         (first != &profile->in_pool || first->next != &profile->own_pool.profiles);
-    return profile->records > 0 || profile->maker != NULL ||
+    return profile->records > 0 || profile->maker != NULL || profile->lasting ||
            profile->own_pool.worker_count > 0 || by_others;
 }
 

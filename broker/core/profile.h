@@ -33,6 +33,7 @@ struct xdb_profile {
     uint32_t max_running; /* leases at one time; 0: no limit */
     bool paused;
     bool bound;
+    bool lasting; /* the operator's: stays without a maker */
     struct xd_list barriers; /* in order; the first may be open */
     uint64_t gate; /* tasks from this seq on wait: the first barrier's, or UINT64_MAX */
     uint64_t queued, leased; /* gauges */

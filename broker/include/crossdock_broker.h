@@ -37,6 +37,11 @@ struct xd_broker_options {
     uint64_t budget_tasks;     /* 0: none */
     uint64_t client_bytes, client_tasks;   /* of each client; 0: none */
     uint64_t profile_bytes, profile_tasks; /* of each profile; 0: none */
+    const char *const
+        *profiles; /* profiles that are there from the start, stay, and are
+                      changed by administrators alone: each a name and
+                      settings, "gpu weight=2 max_running=8", as those of
+                      the verb `set`, and `pool=`. Ended by NULL; NULL: none */
     const uint32_t *uids,
         *gids; /* who may connect besides this process's user; NULL: nobody else */
     size_t uid_count, gid_count;
@@ -50,9 +55,9 @@ struct xd_broker_options {
 };
 
 /* Start the broker and wait until it listens. Returns it in *out.
- * Errors: XD_ERR_INVALID (an address; `error` names it), XD_ERR_UNSUPPORTED (a
- * transport that there is not), XD_ERR_EXISTS (another broker lives there, or the port is
- * taken), XD_ERR_FORBIDDEN (in the directory others could put sockets in the place of
+ * Errors: XD_ERR_INVALID (an address or a profile; `error` names it), XD_ERR_UNSUPPORTED
+ * (a transport that there is not), XD_ERR_EXISTS (another broker lives there, or the port
+ * is taken), XD_ERR_FORBIDDEN (in the directory others could put sockets in the place of
  * ours, or a file with a key is open to others), XD_ERR_SYSTEM, XD_ERR_NOMEM. Blocks for
  * some milliseconds. Any thread.
  */

@@ -17,4 +17,12 @@ void xdb_admin_answer(struct xdb_server *server,
                       enum xd_err code,
                       struct xd_bytes *text);
 
+/* Make the profiles of the options (crossdock_broker.h). Errors: XD_ERR_INVALID (`error`
+ * names profile and setting), XD_ERR_EXISTS (others use its workers already),
+ * XD_ERR_NOMEM.
+ */
+enum xd_err xdb_admin_found(struct xdb_server *server,
+                            const char *const *profiles,
+                            struct xd_error *error) XD_MUST_USE;
+
 #endif

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "io/admin.h"
 #include "io/admin_verbs.h"
 #include "wire/class.h"
 
@@ -242,4 +243,84 @@ void xdb_admin_counts(struct xdb_server *server,
                    (unsigned long long)counts.leased,
                    (unsigned long long)counts.ended);
     xdb_admin_say(server, conn, msg, XD_OK, words);
+}
+
+/* ---- the operator's */
+
+static enum xd_err step_found(struct xdb_server *server,
+                              struct xdb_event *event,
+                              const char *text,
+                              struct xd_error *error)
+{
+    enum xd_err err = xdb_core_step(server->core, event, &server->actions);
+    if (err != XD_OK) {
+        return xd_fail(error, err, "profile: out of memory");
+    }
+    for (size_t i = 0; i < server->actions.count; i++) {
+        const struct xdb_action *action = &server->actions.items[i];
+        if (action->kind == XDB_ACTION_ERROR) {
+            return xd_fail(error,
+                           action->error.code,
+                           "profile '%.100s': %s",
+                           text,
+                           action->error.text);
+        }
+    }
+    return XD_OK;
+}
+
+/* Words, the name first; `words` are what is left to read. */
+static enum xd_err next_word(const char **words, struct xd_bytes **out)
+{
+    const char *at = *words + strspn(*words, " \t");
+    size_t size = strcspn(at, " \t");
+    *words = at + size;
+    return size == 0 ? XD_ERR_NOT_FOUND : xd_bytes_copy(at, size, out);
+}
+
+static enum xd_err found_one(struct xdb_server *server,
+                             const char *text,
+                             struct xdb_event *event,
+                             struct xd_bytes **pool,
+                             struct xd_error *error)
+{
+    char words[128];
+    const char *rest = text, *wrong = NULL;
+    struct xd_bytes *word;
+    enum xd_err err = next_word(&rest, &event->profile.name);
+    const struct xd_bytes *name = event->profile.name;
+    if (err == XD_ERR_NOT_FOUND ||
+        (err == XD_OK && !xd_name_is_valid(name->data, name->size))) {
+        return xd_fail(error,
+                       XD_ERR_INVALID,
+                       "profile '%.100s': a name comes first",
+                       text);
+    }
+    while (err == XD_OK && wrong == NULL && (err = next_word(&rest, &word)) == XD_OK) {
+        wrong = take_setting(event, word, pool, words);
+        xd_bytes_unref(word);
+    }
+    if (err == XD_ERR_NOMEM) {
+        return xd_fail(error, err, "profile: out of memory");
+    }
+    if (wrong != NULL) {
+        return xd_fail(error, XD_ERR_INVALID, "profile '%.100s': %s", text, wrong);
+    }
+    return step_found(server, event, text, error);
+}
+
+enum xd_err xdb_admin_found(struct xdb_server *server,
+                            const char *const *profiles,
+                            struct xd_error *error)
+{
+    enum xd_err err = XD_OK;
+    for (size_t i = 0; err == XD_OK && profiles != NULL && profiles[i] != NULL; i++) {
+        struct xdb_event event = {.kind = XDB_EVENT_PROFILE};
+        struct xd_bytes *pool = NULL;
+        event.profile.lasting = true;
+        err = found_one(server, profiles[i], &event, &pool, error);
+        xd_bytes_unref(event.profile.name);
+        xd_bytes_unref(pool);
+    }
+    return err;
 }

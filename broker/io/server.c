@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "io/admin.h"
 #include "io/bus.h"
 #include "io/death.h"
 #include "io/inbound.h"
@@ -419,8 +420,9 @@ enum xd_err xdb_server_new(const struct xd_broker_options *options,
     if (err != XD_OK) {
         (void)xd_fail(error, err, "cannot make a broker: %s", strerror(errno));
     } else {
-        err = xdb_bus_open(server, options, error);
+        err = xdb_admin_found(server, options->profiles, error);
     }
+    err = err ? err : xdb_bus_open(server, options, error);
     if (err != XD_OK) {
         xdb_server_free(server);
         return err;

@@ -111,6 +111,37 @@ class Verbs(unittest.TestCase):
         task.send_signal(signal.SIGINT)
         task.wait(DEADLINE_S)
 
+    def test_profiles_of_the_brokers_settings(self):
+        env = dict(self.env, CROSSDOCK_URL=f"ipc://{self.work.name}/third")
+        config = os.path.join(self.work.name, "broker.conf")
+        serve = [CROSSDOCK, "serve", "--quiet", "--listen", env["CROSSDOCK_URL"]]
+        for words, sentence in (
+            ("gpu weight=0", "profile 'gpu weight=0': weight: from 0.001 to 1000000"),
+            ("gpu heavy=1", "settings are policy, weight"),
+            ("gpu policy=lottery", "policy: bands, fifo"),
+            ('gpu pool=a"b', "pool: the name of a profile"),
+            ('a"b weight=1', "a name comes first"),
+        ):
+            done = subprocess.run([*serve, "--set", f"profile={words}"], env=env, capture_output=True, text=True,
+                                  timeout=DEADLINE_S, check=False)  # fmt: skip
+            self.assertEqual((done.returncode, done.stdout), (1, ""), words)
+            self.assertIn(sentence, done.stderr)
+        with open(config, "w", encoding="utf-8") as f:
+            f.write("broker\n    profile\n        1 = gpu weight=2.5 max_running=8 learned_cuts=1\n"
+                    "        2 = batch policy=fifo paused=1 max_tasks=10 max_bytes=1000 pool=gpu\n")  # fmt: skip
+        broker = subprocess.Popen([*serve, "--config", config], env=env, stdout=subprocess.PIPE, text=True)
+        try:
+            self.assertTrue(broker.stdout.readline().startswith("ready"))
+            said = self.run_it("profiles", "--json", "--url", env["CROSSDOCK_URL"]).stdout
+            told = {p["name"]: (p["policy"], p["weight"], p["paused"]) for p in json.loads(said)}
+            self.assertEqual(told, {"gpu": ("bands", 2.5, False), "batch": ("fifo", 1.0, True)})
+            done = self.run_it("profiles", "resume", "batch", "--url", env["CROSSDOCK_URL"])
+            self.assertEqual(done.returncode, 0, done.stderr)
+        finally:
+            broker.terminate()
+            self.assertEqual(broker.wait(DEADLINE_S), 0)
+            broker.stdout.close()
+
     def test_explain_says_why_a_task_waits_and_why_a_worker_does(self):
         task = self.start(CROSSDOCK, "submit", "-v", "-p", "nobody", "f", "text:x", stderr=subprocess.PIPE)
         identity = task.stderr.readline().split()[1]

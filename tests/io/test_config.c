@@ -64,6 +64,7 @@ static const struct {
     {"listen", "wss://127.0.0.1:1", XD_ERR_UNSUPPORTED, "wss"},
     {"state", "relative/path", XD_ERR_INVALID, "absolute"},
     {"listen", "ipc://@abstract", XD_ERR_INVALID, "abstract"},
+    {"profile", "", XD_ERR_INVALID, "a name and settings"},
 };
 
 Test(config, bad_values_are_named_and_change_nothing)
@@ -114,6 +115,24 @@ Test(config, file_sets_numbers_and_lists)
     cr_assert(err == XD_OK, "%s", why.text);
     cr_assert(config.options.budget_tasks == 5 && config.listen_count == 2);
     cr_assert_str_eq(config.listen[1], "ipc:///tmp/a/c");
+}
+
+Test(config, file_names_profiles)
+{
+    struct xd_error why = {""};
+    enum xd_err err = load("broker\n    profile\n        1 = gpu weight=2 paused=1\n"
+                           "        2 = \"batch policy=fifo\"\n",
+                           &why);
+    cr_assert(err == XD_OK, "%s", why.text);
+    cr_assert(xdb_config_finish(&config, &why) == XD_OK, "%s", why.text);
+    cr_assert_str_eq(config.options.profiles[0], "gpu weight=2 paused=1");
+    cr_assert_str_eq(config.options.profiles[1], "batch policy=fifo");
+    cr_assert(config.options.profiles[2] == NULL);
+    while (config.profile_count < XDB_PROFILES_MAX) {
+        cr_assert(xdb_config_set(&config, "profile", "p", &why) == XD_OK);
+    }
+    cr_assert(xdb_config_set(&config, "profile", "p", &why) == XD_ERR_INVALID);
+    cr_assert(config.profiles[XDB_PROFILES_MAX] == NULL);
 }
 
 Test(config, bad_files_are_named)
