@@ -294,6 +294,8 @@ static const char *check_flows(const struct xdb_profile *profile)
             all += busy[tier][band];
         }
         REQUIRE(all == profile->flows[tier].all_busy, "a flow's count of shapes");
+        REQUIRE((all > 0) == ((profile->at_work & 1u << tier) != 0),
+                "a tier with work that is not noted, or the reverse");
     }
     REQUIRE(profile->time >= profile->floor, "a virtual time below its floor");
     return NULL;

@@ -4,6 +4,9 @@
 
 #include "core/inside.h"
 
+/* Records brought near at a time. */
+#define PREFETCHED 64u
+
 struct xdb_client *xdb_client_find(const struct xdb_core *core, struct xd_session_id id)
 {
     struct xdb_session *session = xdb_session_find(core, id);
@@ -74,6 +77,19 @@ static void forget_result(struct xdb_core *core, struct xdb_task *task)
     task->barrier = NULL;
 }
 
+/* Where its map points at those whose results were acknowledged. */
+static void prefetch_ends(struct xdb_client *client, uint64_t count)
+{
+    struct xd_list *link = client->unacked.next;
+    for (uint64_t i = 0; i < count && i < PREFETCHED && link != &client->unacked; i++) {
+        const struct xdb_task *task = XD_ITEM(link, struct xdb_task, in_client);
+        if (task->barrier == NULL) {
+            xd_map_prefetch_chain(&client->tasks_by_id, &task->by_id);
+        }
+        link = link->next;
+    }
+}
+
 enum xd_err xdb_plan_ack(struct xdb_core *core,
                          const struct xdb_event *event,
                          size_t *need)
@@ -96,6 +112,7 @@ void xdb_apply_ack(struct xdb_core *core, struct xdb_event *event)
                          "more results acknowledged than were sent");
         return;
     }
+    prefetch_ends(client, event->ack.count - client->acknowledged);
     while (client->acknowledged < event->ack.count) {
         client->acknowledged += xdb_fault(8) ? 2 : 1;
         forget_result(core, XD_ITEM(client->unacked.next, struct xdb_task, in_client));

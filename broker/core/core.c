@@ -78,7 +78,7 @@ static void init(struct xdb_core *core, const struct xdb_core_config *config)
     xd_heap_init(&core->task_timers);
     xd_list_init(&core->clients);
     xd_list_init(&core->workers);
-    xd_list_init(&core->spare);
+    xdb_slabs_init(&core->records, sizeof(struct xdb_task), XDB_SPARE_RECORDS);
     xd_list_init(&core->dead);
     xd_list_init(&core->awake);
     xd_list_init(&core->hungry);
@@ -113,12 +113,7 @@ static void bury(struct xdb_core *core)
         struct xdb_task *task = XD_ITEM(core->dead.next, struct xdb_task, place);
         xdb_task_drop_frames(task);
         xd_list_remove(&task->place);
-        if (core->spare_count < XDB_SPARE_RECORDS) {
-            xd_list_push_front(&core->spare, &task->place);
-            core->spare_count++;
-        } else {
-            xd_free(task);
-        }
+        xdb_slabs_give(&core->records, task);
     }
 }
 
@@ -152,11 +147,7 @@ void xdb_core_free(struct xdb_core *core)
     core->silent = true;
     end_all(core);
     bury(core);
-    while (!xd_list_is_empty(&core->spare)) {
-        struct xdb_task *task = XD_ITEM(core->spare.next, struct xdb_task, place);
-        xd_list_remove(&task->place);
-        xd_free(task);
-    }
+    xdb_slabs_fini(&core->records);
     xdb_extra_free_spare(core);
     xd_free(core->planned);
     xd_free(core->spare_client);

@@ -24,6 +24,7 @@
 #include "core/session.h"
 #include "core/shape.h"
 #include "core/share.h"
+#include "core/slab.h"
 #include "core/task.h"
 #include "core/worker.h"
 
@@ -67,8 +68,8 @@ struct xdb_core {
     struct xd_map sessions, profiles;
     struct xd_heap session_timers, task_timers;
     struct xd_list clients, workers;
-    struct xd_list spare, dead; /* task records */
-    size_t spare_count;
+    struct xdb_slabs records; /* of tasks */
+    struct xd_list dead;      /* theirs until the next step */
     struct xdb_extra *spare_extras;
     size_t spare_extra_count, extra_count; /* unused; of tasks */
     struct xd_list awake, hungry, touched; /* to serve at the end of the step, */

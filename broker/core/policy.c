@@ -102,9 +102,9 @@ void xdb_policy_put(struct xdb_core *core, struct xdb_task *task)
 }
 
 const struct xdb_policy xdb_policies[XDB_POLICIES] = {
-    [XDB_POLICY_BANDS] = {"bands", band_by_time, by_seq, xdb_shape_put},
-    [XDB_POLICY_FIFO] = {"fifo", one_band, by_seq, xdb_shape_put},
-    [XDB_POLICY_SJF] = {"sjf", one_band, by_age, xdb_shape_put},
-    [XDB_POLICY_PRIORITY] = {"priority", one_band, by_rank, xdb_shape_put},
-    [XDB_POLICY_ROUND_ROBIN] = {"round_robin", one_band, by_seq, put_in_ring},
+    [XDB_POLICY_BANDS] = {"bands", false, band_by_time, by_seq, xdb_shape_put},
+    [XDB_POLICY_FIFO] = {"fifo", false, one_band, by_seq, xdb_shape_put},
+    [XDB_POLICY_SJF] = {"sjf", true, one_band, by_age, xdb_shape_put},
+    [XDB_POLICY_PRIORITY] = {"priority", false, one_band, by_rank, xdb_shape_put},
+    [XDB_POLICY_ROUND_ROBIN] = {"round_robin", false, one_band, by_seq, put_in_ring},
 };

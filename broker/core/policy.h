@@ -3,6 +3,7 @@
 #ifndef XDB_CORE_POLICY_H
 #define XDB_CORE_POLICY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,6 +19,7 @@ struct xdb_task;
  * never gives out a task behind the profile's gate (profile.h). */
 struct xdb_policy {
     const char *name;
+    bool by_time; /* the key depends on how long the shape's tasks run */
     uint8_t (*band)(const struct xdb_core *core, const struct xdb_shape *shape);
     xd_time (*key)(const struct xdb_shape *shape, const struct xdb_task *first);
     /* A new task begins to wait (QUEUED). */

@@ -31,9 +31,10 @@ struct xdb_profile {
     double floor; /* what it was when its work began: no correction goes below */
     const struct xdb_policy *policy;
     uint32_t max_running; /* leases at one time; 0: no limit */
+    uint8_t at_work;      /* bits of tiers with work */
     bool paused;
     bool bound;
-    bool lasting; /* the operator's: stays without a maker */
+    bool lasting;            /* the operator's: stays without a maker */
     struct xd_list barriers; /* in order; the first may be open */
     uint64_t gate; /* tasks from this seq on wait: the first barrier's, or UINT64_MAX */
     uint64_t queued, leased; /* gauges */

@@ -125,6 +125,20 @@ static void take_result(struct xdb_core *core,
     }
 }
 
+/* What a run teaches, and what is charged for it. */
+static void prefetch_shape(const struct xdb_shape *shape)
+{
+    const struct xdb_estimate *estimate = shape->estimate;
+    const char *profile = (const char *)shape->profile;
+    for (size_t at = 0; at < offsetof(struct xdb_profile, cuts); at += 64) {
+        __builtin_prefetch(profile + at);
+    }
+    for (; estimate != NULL; estimate = estimate->above) {
+        __builtin_prefetch(estimate);
+        __builtin_prefetch(&estimate->below);
+    }
+}
+
 /* Among a million tasks every record is far away: fetch together what the result ends,
  * what goes to the worker next, and what is beside them in lists. */
 static void prefetch(const struct xdb_core *core, const struct xdb_event *event)
@@ -146,6 +160,7 @@ static void prefetch(const struct xdb_core *core, const struct xdb_event *event)
         xdb_task_prefetch(first);
         __builtin_prefetch(first->frame_count == 1 ? (const void *)first->frames.one.bytes
                                                    : first->frames.many);
+        prefetch_shape(first->shape);
     }
 }
 

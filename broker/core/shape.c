@@ -252,6 +252,19 @@ static void change_band(struct xdb_shape *shape, uint8_t band)
     shape->band = band;
 }
 
+/* Some of it may go ahead of need that could not before, or the reverse. */
+static bool may_be_held(const struct xdb_core *core, uint32_t predicted_us)
+{
+    return predicted_us > 0 && predicted_us < core->config.hold_below / XD_US;
+}
+
+static void touch_offers(struct xdb_core *core, const struct xdb_shape *shape)
+{
+    XD_LIST_EACH (link, &shape->fits) {
+        xdb_offer_touch(core, XD_ITEM(link, struct xdb_fit, in_shape)->site->offer);
+    }
+}
+
 void xdb_shape_predict(struct xdb_core *core, struct xdb_shape *shape)
 {
     uint32_t before = shape->predicted_us;
@@ -260,8 +273,13 @@ void xdb_shape_predict(struct xdb_core *core, struct xdb_shape *shape)
     if (band != shape->band && !(xdb_fault(26) && shape->queued > 0)) {
         change_band(shape, band);
     }
-    if (shape->queued > 0 && shape->predicted_us != before) {
+    if (shape->queued == 0 || shape->predicted_us == before) {
+        return;
+    }
+    if (shape->profile->policy->by_time) {
         xdb_shape_head_changed(core, shape);
+    } else if (may_be_held(core, before) != may_be_held(core, shape->predicted_us)) {
+        touch_offers(core, shape);
     }
 }
 

@@ -90,6 +90,7 @@ void xdb_share_wake(struct xdb_core *core, struct xdb_shape *shape)
 {
     struct xdb_flow *flow = &shape->profile->flows[shape->tier];
     if (flow->all_busy++ == 0) {
+        shape->profile->at_work |= (uint8_t)(1u << shape->tier);
         wake_profile(core, shape);
     }
     wake_band(flow, shape->band);
@@ -105,8 +106,10 @@ void xdb_share_change_band(struct xdb_shape *shape, uint8_t band)
 void xdb_share_sleep(struct xdb_shape *shape)
 {
     struct xdb_flow *flow = &shape->profile->flows[shape->tier];
-    flow->all_busy--;
     flow->busy[shape->band]--;
+    if (--flow->all_busy == 0) {
+        shape->profile->at_work &= (uint8_t) ~(1u << shape->tier);
+    }
 }
 
 static double charge_of(const struct xdb_core *core, const struct xdb_task *task)
@@ -218,7 +221,7 @@ void xdb_share_turn(struct xdb_core *core, struct xdb_profile *profile)
     XD_LIST_EACH (link, &profile->sites) {
         struct xdb_site *site = XD_ITEM(link, struct xdb_site, in_profile);
         for (size_t tier = 0; tier < XDB_TIERS; tier++) {
-            if (profile->flows[tier].all_busy > 0) {
+            if ((profile->at_work & 1u << tier) != 0) {
                 bool had = site->turn[tier].key != XD_NEVER;
                 xdb_site_turn(site, tier);
                 if (!had && site->turn[tier].key != XD_NEVER) {

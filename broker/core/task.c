@@ -88,23 +88,12 @@ const struct xdb_table xdb_task_table = {"task",
 
 enum xd_err xdb_task_reserve(struct xdb_core *core, size_t more)
 {
-    while (core->spare_count < more) {
-        struct xdb_task *task = xd_alloc(sizeof *task);
-        if (task == NULL) {
-            return XD_ERR_NOMEM;
-        }
-        xd_list_push_front(&core->spare, &task->place);
-        core->spare_count++;
-    }
-    return XD_OK;
+    return xdb_slabs_reserve(&core->records, more);
 }
 
 struct xdb_task *xdb_task_new(struct xdb_core *core)
 {
-    xd_assert(core->spare_count > 0); /* the plan was too small */
-    struct xdb_task *task = XD_ITEM(core->spare.next, struct xdb_task, place);
-    xd_list_remove(&task->place);
-    core->spare_count--;
+    struct xdb_task *task = xdb_slabs_take(&core->records);
     *task = (struct xdb_task){.state = XDB_TASK_NEW};
     xd_list_init(&task->place);
     xd_list_init(&task->in_client);
@@ -232,6 +221,9 @@ void xdb_task_finish(struct xdb_core *core,
     xd_list_remove(&task->in_client);
     xd_list_push_back(&client->unacked, &task->in_client);
     client->results++;
+    if (task->barrier == NULL) { /* acknowledged soon, it is taken out */
+        xd_map_prefetch_place(&client->tasks_by_id, &task->by_id);
+    }
     xdb_action_result(core, task, &outcome);
     tell_others(core, task, &outcome);
     if (task->barrier != NULL) {

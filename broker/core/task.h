@@ -65,13 +65,13 @@ struct xdb_task {
     struct xd_map_item by_id; /* its client's; not parts, nor ghosts */
     struct xd_task_id id;
     struct xd_list place;      /* a queue, a worker's list, or the dead */
+    uint64_t seq;              /* its place in the order of arrival */
     struct xd_list in_client;  /* its open or its unacknowledged ones */
     struct xdb_client *client; /* NULL: a ghost */
     struct xdb_shape *shape;   /* NULL once neither queued nor leased */
     struct xdb_worker *worker; /* that has it, or that it is pinned to */
     struct xdb_task *barrier;  /* of a part */
     struct xdb_extra *extra;   /* NULL: none */
-    uint64_t seq;              /* its place in the order of arrival */
     uint64_t setup;            /* passed on */
     uint64_t cost;             /* accounted bytes */
     union {

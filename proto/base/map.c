@@ -144,6 +144,16 @@ void xd_map_prefetch(const struct xd_map *map, const void *key, size_t key_size)
     }
 }
 
+void xd_map_prefetch_place(const struct xd_map *map, const struct xd_map_item *item)
+{
+    __builtin_prefetch(bucket_of(map, item->hash));
+}
+
+void xd_map_prefetch_chain(const struct xd_map *map, const struct xd_map_item *item)
+{
+    __builtin_prefetch(*bucket_of(map, item->hash));
+}
+
 void xd_map_remove(struct xd_map *map, struct xd_map_item *item)
 {
     struct xd_map_item **link = bucket_of(map, item->hash);

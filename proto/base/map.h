@@ -42,6 +42,11 @@ struct xd_map_item *xd_map_get(const struct xd_map *map,
  * many keys are looked for in one go, in a map much larger than the caches. */
 void xd_map_prefetch(const struct xd_map *map, const void *key, size_t key_size);
 
+/* The item will be taken out, and not at once: first where the map points at it from,
+ * then, when that is near, what lies before it there. */
+void xd_map_prefetch_place(const struct xd_map *map, const struct xd_map_item *item);
+void xd_map_prefetch_chain(const struct xd_map *map, const struct xd_map_item *item);
+
 void xd_map_remove(struct xd_map *map, struct xd_map_item *item);
 
 /* Walk in no particular order: first with NULL, then with what came back; NULL at the

@@ -9,9 +9,10 @@
  * a ring, and says what is to be sent in the same words (struct xdb_action). It decides
  * nothing: no weights, bands, classes, estimates, budgets, states or times.
  *
- * Both find the memory as a broker does that has run for a while: used and given back in
- * another order. Times are of this process's processor, so that others may use the
- * machine too; the least of some runs. */
+ * Both find their memory as a broker does that has run for a while: more tasks came than
+ * are counted, most went again in another order, and the rest stays among those that are.
+ * Times are of this process's processor in batches of 64, of which a quarter took less:
+ * others use the machine too, and what they disturb is not what it costs. */
 #include <malloc.h>
 #include <math.h>
 #include <stdio.h>
@@ -28,6 +29,7 @@
 #define KINDS 8u
 #define ROUNDS 8u
 #define FILL (UINT64_C(1) << 40) /* numbers of the tasks that fill the workers */
+#define AGED (UINT64_C(1) << 41) /* of those that come and go before */
 #define STRIDE UINT64_C(611953)  /* prime: meets each once, in no order */
 #define RECORD 232u              /* sizeof(struct xdb_task) */
 
@@ -87,36 +89,45 @@ static size_t used(void)
     return info.uordblks + info.hblkhd;
 }
 
-/* Every other one of many records, in no order, is free: so no list of records made after
- * that lies in a row. Gives back the rest, to be freed at the end. */
-static void **age_memory(size_t records)
+/* What batches took, each in seconds. */
+struct times {
+    double *items;
+    size_t count, capacity;
+};
+
+static void note(struct times *times, double took)
 {
-    void **all = room(2 * records, sizeof(void *));
-    for (size_t i = 0; i < 2 * records; i++) {
-        all[i] = xd_alloc(RECORD);
-    }
-    for (size_t i = 2 * records; i-- > 1;) {
-        size_t other = mix(i) % (i + 1);
-        void *swapped = all[i];
-        all[i] = all[other];
-        all[other] = swapped;
-    }
-    for (size_t i = 0; i < records; i++) {
-        xd_free(all[i]);
-        all[i] = NULL;
-    }
-    for (size_t i = 0; i <= records / 1000; i++) {
-        xd_free(xd_alloc(100000)); /* the C library sorts some of what was freed */
-    }
-    return all;
+    void *items = times->items;
+    must(xd_reserve(&items, &times->capacity, times->count + 1, sizeof *times->items));
+    times->items = items;
+    times->items[times->count++] = took;
 }
 
-static void renew_memory(void **rest, size_t records)
+static int compare_times(const void *left, const void *right)
 {
-    for (size_t i = 0; i < 2 * records; i++) {
-        xd_free(rest[i]);
-    }
-    free(rest);
+    double a = *(const double *)left, b = *(const double *)right;
+    return (a > b) - (a < b);
+}
+
+/* Nanoseconds for one of a batch; forgets them. */
+static double usual_ns(struct times *times)
+{
+    qsort(times->items, times->count, sizeof *times->items, compare_times);
+    double ns = times->items[times->count / 4] * 1e9 / BATCH;
+    xd_free(times->items);
+    *times = (struct times){NULL, 0, 0};
+    return ns;
+}
+
+/* Of so many tasks that came, so many stay. */
+static size_t rest_of(size_t tasks)
+{
+    return (tasks / 8 / BATCH + 1) * BATCH;
+}
+
+static size_t whole_batches(size_t tasks)
+{
+    return (tasks + BATCH - 1) / BATCH * BATCH;
 }
 
 /* ---- the core ---- */
@@ -124,7 +135,7 @@ static void renew_memory(void **rest, size_t records)
 struct bench {
     struct xdb_core *core;
     struct xdb_actions actions;
-    struct xd_bytes **profiles, *kinds[KINDS];
+    struct xd_bytes **profiles, *kinds[KINDS]; /* the profile behind the last is paused */
     size_t profile_count, worker_count;
     struct xd_task_id *running; /* by worker */
     uint64_t next, results;
@@ -196,40 +207,45 @@ static void acknowledge(struct bench *bench)
     step(bench, &event);
 }
 
-/* Seconds for so many results of workers in no order; each worker at most once when
- * there are as many. */
-static double finish_many(struct bench *bench, size_t first, size_t count)
+/* So many results of workers in no order; each worker at most once when there are as
+ * many. */
+static void finish_many(struct bench *bench, size_t count, struct times *times)
 {
-    double begin = seconds();
-    for (size_t i = first; i < first + count; i++) {
-        finish(bench, i * STRIDE % bench->worker_count);
-        if (i % BATCH == 0) {
-            acknowledge(bench);
+    for (size_t done = 0; done < count; done += BATCH) {
+        double begin = seconds();
+        for (size_t i = done; i < done + BATCH; i++) {
+            finish(bench, i * STRIDE % bench->worker_count);
         }
+        acknowledge(bench);
+        note(times, seconds() - begin);
     }
-    acknowledge(bench);
-    return seconds() - begin;
+}
+
+static void pause_profile(struct bench *bench, size_t profile, bool paused)
+{
+    struct xdb_event event = {.kind = XDB_EVENT_PROFILE, .session = {1}};
+    event.profile.name = bench->profiles[profile];
+    event.profile.only_set = event.profile.admin = true;
+    event.profile.set = XDB_SET_PAUSED;
+    event.profile.paused = paused;
+    step(bench, &event);
 }
 
 /* What waits goes to nobody, or to somebody again. */
 static void pause_all(struct bench *bench, bool paused)
 {
     for (size_t i = 0; i < bench->profile_count; i++) {
-        struct xdb_event event = {.kind = XDB_EVENT_PROFILE, .session = {1}};
-        event.profile.name = bench->profiles[i];
-        event.profile.only_set = event.profile.admin = true;
-        event.profile.set = XDB_SET_PAUSED;
-        event.profile.paused = paused;
-        step(bench, &event);
+        pause_profile(bench, i, paused);
     }
 }
 
-static double cancel_many(struct bench *bench,
-                          uint64_t first,
-                          uint64_t span,
-                          size_t count)
+/* Of `span` tasks numbered from `first`, `count` in no order. */
+static void cancel_many(struct bench *bench,
+                        uint64_t first,
+                        uint64_t span,
+                        size_t count,
+                        struct times *times)
 {
-    double sum = 0;
     for (size_t done = 0; done < count; done += BATCH) {
         struct xd_task_id ids[BATCH];
         for (size_t i = 0; i < BATCH; i++) {
@@ -241,9 +257,8 @@ static double cancel_many(struct bench *bench,
         double begin = seconds();
         step(bench, &event);
         acknowledge(bench);
-        sum += seconds() - begin;
+        note(times, seconds() - begin);
     }
-    return sum;
 }
 
 static void make_profile(struct bench *bench,
@@ -285,12 +300,13 @@ static void open_bench(struct bench *bench, enum xdb_policy_kind policy)
     xdb_actions_init(&bench->actions);
     struct xdb_event client = {.kind = XDB_EVENT_CLIENT_JOIN, .session = {1}};
     step(bench, &client);
-    for (size_t i = 0; i < bench->profile_count; i++) {
+    for (size_t i = 0; i <= bench->profile_count; i++) {
         char name[32];
         (void)snprintf(name, sizeof name, "profile %zu", i);
         must(xd_bytes_text(name, &bench->profiles[i]));
         make_profile(bench, bench->profiles[i], policy);
     }
+    pause_profile(bench, bench->profile_count, true);
     for (size_t i = 0; i < KINDS; i++) {
         uint8_t name = (uint8_t)('a' + i);
         must(xd_bytes_copy(&name, 1, &bench->kinds[i]));
@@ -307,7 +323,7 @@ static void close_bench(struct bench *bench)
 {
     xdb_actions_fini(&bench->actions);
     xdb_core_free(bench->core);
-    for (size_t i = 0; i < bench->profile_count; i++) {
+    for (size_t i = 0; i <= bench->profile_count; i++) {
         xd_bytes_unref(bench->profiles[i]);
     }
     for (size_t i = 0; i < KINDS; i++) {
@@ -327,6 +343,24 @@ static double own_bytes(void)
     return bytes;
 }
 
+/* Many come, most go; gives back the bytes that each took beside its own. */
+static double age(struct bench *bench, size_t tasks)
+{
+    size_t before = used(), span = whole_batches(tasks) + rest_of(tasks);
+    struct times unused = {NULL, 0, 0};
+    uint64_t first = bench->next;
+    double bytes = 0;
+    for (size_t i = 0; i < span; i += BATCH) {
+        (void)submit(bench, bench->profile_count, BATCH);
+        if (i + BATCH == whole_batches(tasks)) {
+            bytes = (double)(used() - before) / (double)(i + BATCH) - own_bytes();
+        }
+    }
+    cancel_many(bench, first, span, span - rest_of(tasks), &unused);
+    (void)usual_ns(&unused);
+    return bytes;
+}
+
 /* Each worker gets one: all are busy, and every class is known. */
 static void fill_workers(struct bench *bench)
 {
@@ -338,8 +372,8 @@ static void fill_workers(struct bench *bench)
 /* Of each round: finish, and finish with dispatch. */
 static size_t sample_of(size_t tasks, size_t workers)
 {
-    size_t sample = tasks / (4 * ROUNDS);
-    return sample < workers ? sample : workers;
+    size_t sample = tasks / (4 * ROUNDS) < workers ? tasks / (4 * ROUNDS) : workers;
+    return sample < BATCH ? BATCH : sample / BATCH * BATCH;
 }
 
 static double least(double a, double b)
@@ -347,20 +381,30 @@ static double least(double a, double b)
     return a < b ? a : b;
 }
 
+/* So that there are tasks to the end: each takes three samples of them. */
+static unsigned rounds_of(size_t tasks, size_t sample)
+{
+    return tasks / (4 * sample) < ROUNDS ? (unsigned)(tasks / (4 * sample)) : ROUNDS;
+}
+
 /* A dispatch is what a finish costs more while something waits. Those who resume get
  * their tasks from a few profiles: a pass that does not count mixes them. */
-static void measure_rounds(struct bench *bench, size_t sample, struct costs *costs)
+static void measure_rounds(struct bench *bench,
+                           unsigned rounds,
+                           size_t sample,
+                           struct costs *costs)
 {
-    double both = HUGE_VAL, finish = HUGE_VAL;
-    for (unsigned round = 0; round < ROUNDS; round++) {
-        (void)finish_many(bench, 0, sample);
-        both = least(both, finish_many(bench, 0, sample));
+    struct times both = {NULL, 0, 0}, finish = {NULL, 0, 0}, unused = {NULL, 0, 0};
+    for (unsigned round = 0; round < rounds; round++) {
+        finish_many(bench, sample, &unused);
+        finish_many(bench, sample, &both);
         pause_all(bench, true);
-        finish = least(finish, finish_many(bench, 0, sample));
+        finish_many(bench, sample, &finish);
         pause_all(bench, false);
     }
-    costs->ns[FINISH] = finish * 1e9 / (double)sample;
-    costs->ns[DISPATCH] = (both - finish) * 1e9 / (double)sample;
+    (void)usual_ns(&unused);
+    costs->ns[FINISH] = usual_ns(&finish);
+    costs->ns[DISPATCH] = usual_ns(&both) - costs->ns[FINISH];
 }
 
 static struct costs measure(enum xdb_policy_kind policy,
@@ -370,25 +414,23 @@ static struct costs measure(enum xdb_policy_kind policy,
 {
     struct bench bench = {.profile_count = profiles, .worker_count = workers};
     struct costs costs = {{0}, 0, 0};
-    bench.profiles = room(profiles, sizeof(struct xd_bytes *));
+    struct times times = {NULL, 0, 0};
+    bench.profiles = room(profiles + 1, sizeof(struct xd_bytes *));
     bench.running = room(workers, sizeof *bench.running);
-    void **rest = age_memory(tasks);
     open_bench(&bench, policy);
     fill_workers(&bench);
-    size_t before = used(), sample = sample_of(tasks, workers);
-    uint64_t first = bench.next;
-    for (size_t i = 0; i < tasks; i += BATCH) {
-        costs.ns[SUBMIT] += submit(&bench, mix(i) % profiles, BATCH) * 1e9;
+    costs.bytes = age(&bench, tasks);
+    size_t sample = sample_of(tasks, workers), span = whole_batches(tasks);
+    for (size_t i = 0; i < span; i += BATCH) {
+        note(&times, submit(&bench, mix(i) % profiles, BATCH));
     }
-    uint64_t span = bench.next - first;
-    costs.ns[SUBMIT] /= (double)span;
-    costs.bytes = (double)(used() - before) / (double)span - own_bytes();
+    costs.ns[SUBMIT] = usual_ns(&times);
     costs.profile = make_and_free_profiles(&bench) * 1e9;
-    measure_rounds(&bench, sample, &costs);
+    measure_rounds(&bench, rounds_of(tasks, sample), sample, &costs);
     pause_all(&bench, true);
-    costs.ns[CANCEL] = cancel_many(&bench, first, span, sample) * 1e9 / (double)sample;
+    cancel_many(&bench, bench.next - span / 8, span / 8, sample, &times);
+    costs.ns[CANCEL] = usual_ns(&times);
     close_bench(&bench);
-    renew_memory(rest, tasks);
     return costs;
 }
 
@@ -441,8 +483,8 @@ static void bare_open(struct bares *bares, size_t profiles, size_t workers)
     xd_list_init(&bares->idle);
     xd_list_init(&bares->ring);
     bares->sent = room(1, sizeof *bares->sent);
-    bares->profiles = room(profiles, sizeof *bares->profiles);
-    for (size_t i = 0; i < profiles; i++) {
+    bares->profiles = room(profiles + 1, sizeof *bares->profiles);
+    for (size_t i = 0; i <= profiles; i++) {
         xd_list_init(&bares->profiles[i].queue);
         xd_list_init(&bares->profiles[i].ring);
     }
@@ -504,6 +546,18 @@ static void bare_submit(struct bares *bares,
     }
 }
 
+/* Room for what is said next, in the words of the core. */
+static struct xdb_action *bare_say(struct bares *bares,
+                                   enum xdb_action_kind kind,
+                                   uint64_t session)
+{
+    struct xdb_action *action = bares->sent;
+    action->kind = kind;
+    action->session.n = session;
+    bares->sent_count++;
+    return action;
+}
+
 /* The first task of the profile whose turn it is goes to the worker that was idle last.
  */
 static void bare_dispatch(struct bares *bares)
@@ -519,21 +573,22 @@ static void bare_dispatch(struct bares *bares)
     }
     xd_list_push_back(&bares->running, &bare->place);
     worker->running = bare;
-    struct xdb_action *action = bares->sent;
-    action->kind = XDB_ACTION_SEND_TASK;
-    action->session.n = worker->session;
-    action->room.task = (struct xd_task){.id = bare->id,
-                                         .format = XD_FORMAT_R,
-                                         .origin = {1},
-                                         .frames = &bare->frame,
-                                         .frame_count = 1};
-    bares->sent_count++;
+    bare_say(bares, XDB_ACTION_SEND_TASK, worker->session)->room.task =
+        (struct xd_task){.id = bare->id,
+                         .format = XD_FORMAT_R,
+                         .origin = {1},
+                         .frames = &bare->frame,
+                         .frame_count = 1};
 }
 
 static void bare_finish(struct bares *bares, uint64_t session)
 {
     struct xd_map_item *item = xd_map_get(&bares->sessions, &session, sizeof session);
     struct bare_worker *worker = XD_ITEM(item, struct bare_worker, by_session);
+    bare_say(bares, XDB_ACTION_SEND_RESULT, 1)->room.result =
+        (struct xd_result){.id = worker->running->id,
+                           .outcome = XD_OUTCOME_DONE,
+                           .worker = {session}};
     bare_free(bares, worker->running);
     xd_list_push_back(&bares->idle, &worker->idle);
 }
@@ -564,60 +619,96 @@ static double bare_submit_some(struct bares *bares,
     return seconds() - begin;
 }
 
-static double bare_finish_many(struct bares *bares, size_t count, bool with_dispatch)
+static void bare_cancel_many(struct bares *bares,
+                             uint64_t first,
+                             uint64_t span,
+                             size_t count,
+                             struct times *times)
 {
-    double begin = seconds();
-    for (size_t i = 0; i < count; i++) {
-        bare_finish(bares, 2 + i * STRIDE % bares->worker_count);
-        if (with_dispatch) {
-            bare_dispatch(bares);
+    for (size_t done = 0; done < count; done += BATCH) {
+        double begin = seconds();
+        for (size_t i = done; i < done + BATCH; i++) {
+            struct xd_task_id id = id_of(first + i * STRIDE % span);
+            bare_cancel(bares, &id);
         }
+        note(times, seconds() - begin);
     }
-    return seconds() - begin;
 }
 
-static void bare_rounds(struct bares *bares, size_t sample, struct costs *costs)
+static double bare_age(struct bares *bares, size_t tasks)
 {
-    double both = HUGE_VAL, finish = HUGE_VAL;
-    for (unsigned round = 0; round < ROUNDS; round++) {
-        both = least(both, bare_finish_many(bares, sample, true));
-        finish = least(finish, bare_finish_many(bares, sample, false));
+    size_t before = used(), span = whole_batches(tasks) + rest_of(tasks);
+    struct times unused = {NULL, 0, 0};
+    double bytes = 0;
+    for (size_t i = 0; i < span; i += BATCH) {
+        (void)bare_submit_some(bares, bares->profile_count, AGED + i, BATCH);
+        if (i + BATCH == whole_batches(tasks)) {
+            bytes = (double)(used() - before) / (double)(i + BATCH) - own_bytes();
+        }
+    }
+    bare_cancel_many(bares, AGED, span, span - rest_of(tasks), &unused);
+    (void)usual_ns(&unused);
+    xd_list_remove(&bares->profiles[bares->profile_count].ring);
+    return bytes;
+}
+
+static void bare_finish_many(struct bares *bares,
+                             size_t count,
+                             bool with_dispatch,
+                             struct times *times)
+{
+    for (size_t done = 0; done < count; done += BATCH) {
+        double begin = seconds();
+        for (size_t i = done; i < done + BATCH; i++) {
+            bare_finish(bares, 2 + i * STRIDE % bares->worker_count);
+            if (with_dispatch) {
+                bare_dispatch(bares);
+            }
+        }
+        note(times, seconds() - begin);
+    }
+}
+
+static void bare_rounds(struct bares *bares,
+                        unsigned rounds,
+                        size_t sample,
+                        struct costs *costs)
+{
+    struct times both = {NULL, 0, 0}, finish = {NULL, 0, 0}, unused = {NULL, 0, 0};
+    for (unsigned round = 0; round < rounds; round++) {
+        bare_finish_many(bares, sample, true, &unused);
+        bare_finish_many(bares, sample, true, &both);
+        bare_finish_many(bares, sample, false, &finish);
         for (size_t i = 0; i < sample; i++) {
             bare_dispatch(bares);
         }
     }
-    costs->ns[FINISH] = finish * 1e9 / (double)sample;
-    costs->ns[DISPATCH] = (both - finish) * 1e9 / (double)sample;
+    (void)usual_ns(&unused);
+    costs->ns[FINISH] = usual_ns(&finish);
+    costs->ns[DISPATCH] = usual_ns(&both) - costs->ns[FINISH];
 }
 
 static struct costs measure_bare(size_t tasks, size_t profiles, size_t workers)
 {
     struct costs costs = {{0}, 0, 0};
     struct bares bares;
-    size_t sample = sample_of(tasks, workers);
-    void **rest = age_memory(tasks);
+    struct times times = {NULL, 0, 0};
+    size_t sample = sample_of(tasks, workers), span = whole_batches(tasks);
     bare_open(&bares, profiles, workers);
     for (size_t i = 0; i < workers; i++) {
         (void)bare_submit_some(&bares, i % profiles, FILL + i, 1);
         xd_list_push_back(&bares.idle, &bares.workers[i].idle);
         bare_dispatch(&bares);
     }
-    size_t before = used(), count = 0;
-    for (; count < tasks; count += BATCH) {
-        size_t profile = mix(count) % profiles;
-        costs.ns[SUBMIT] += bare_submit_some(&bares, profile, count, BATCH) * 1e9;
+    costs.bytes = bare_age(&bares, tasks);
+    for (size_t i = 0; i < span; i += BATCH) {
+        note(&times, bare_submit_some(&bares, mix(i) % profiles, i, BATCH));
     }
-    costs.ns[SUBMIT] /= (double)count;
-    costs.bytes = (double)(used() - before) / (double)count - own_bytes();
-    bare_rounds(&bares, sample, &costs);
-    double begin = seconds();
-    for (size_t i = 0; i < sample; i++) {
-        struct xd_task_id id = id_of(i * STRIDE % count);
-        bare_cancel(&bares, &id);
-    }
-    costs.ns[CANCEL] = (seconds() - begin) * 1e9 / (double)sample;
+    costs.ns[SUBMIT] = usual_ns(&times);
+    bare_rounds(&bares, rounds_of(tasks, sample), sample, &costs);
+    bare_cancel_many(&bares, span - span / 8, span / 8, sample, &times);
+    costs.ns[CANCEL] = usual_ns(&times);
     bare_close(&bares);
-    renew_memory(rest, tasks);
     return costs;
 }
 
@@ -669,7 +760,7 @@ int main(int argc, char **argv)
     size_t profiles = argc > 2 ? strtoul(argv[2], NULL, 10) : 1000;
     size_t workers = argc > 3 ? strtoul(argv[3], NULL, 10) : 10000;
     size_t runs = argc > 4 ? strtoul(argv[4], NULL, 10) : 5;
-    if (tasks < 1000 || profiles == 0 || workers == 0 || runs == 0) {
+    if (tasks < 1000 || profiles == 0 || workers < BATCH || runs == 0) {
         return 2;
     }
     xd_keep_memory(XD_KEPT_OF_MESSAGES); /* as the broker's program does */
