@@ -3,8 +3,6 @@
 #include <R_ext/Rdynload.h>
 #include <R_ext/Visibility.h>
 
-#include "base/block.h"
-#include "base/bytes.h"
 #include "calls.h"
 #include "serial.h"
 
@@ -21,7 +19,7 @@ void R_init_crossdock(DllInfo *dll)
     R_registerRoutines(dll, NULL, routines, NULL, NULL);
     R_useDynamicSymbols(dll, FALSE);
     R_forceSymbols(dll, TRUE);
-    xd_blocks_keep(XD_KEPT_OF_SESSIONS);
+    xd_keep_payloads(XD_KEPT_OF_SESSIONS);
 }
 
 /* No thread of ours may run when the code is unmapped. */
@@ -29,5 +27,5 @@ void R_unload_crossdock(DllInfo *dll)
 {
     (void)dll;
     rxd_shutdown();
-    xd_blocks_keep(0);
+    xd_keep_payloads(0);
 }

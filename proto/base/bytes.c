@@ -181,5 +181,10 @@ void xd_keep_memory(size_t kept)
     (void)mallopt(M_MMAP_THRESHOLD, (int)from_heap);
     (void)mallopt(M_TRIM_THRESHOLD, (int)kept);
 #endif
+    xd_keep_payloads(kept);
+}
+
+void xd_keep_payloads(size_t kept)
+{
     xd_blocks_keep(kept);
 }

@@ -56,9 +56,13 @@ enum xd_err xd_bytes_slice(struct xd_bytes *whole,
  * `kept` bytes (below 2 GiB) of what was freed, and takes blocks up to half of that, at
  * most 32 MiB, from there, instead of asking the system for each message; and as much is
  * kept of large payloads (base/block.h). Payloads of 100 kB and more then pass several
- * times as fast where fresh pages are slow: on a virtual machine one may cost 50 us, 16 MB
- * 200 ms. A setting of the whole process; of messages no effect without glibc. */
+ * times as fast where fresh pages are slow: on a virtual machine one may cost 50 us, 16
+ * MB 200 ms. A setting of the whole process; of messages no effect without glibc. */
 void xd_keep_memory(size_t kept);
+
+/* Only the last of that, for programs that have more to do: up to `kept` bytes of large
+ * payloads' memory stay with the process. Any time; 0 gives back what is kept. */
+void xd_keep_payloads(size_t kept);
 
 /* For who relays messages, and for who makes and reads payloads. */
 #define XD_KEPT_OF_MESSAGES ((size_t)16 << 20)
