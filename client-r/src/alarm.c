@@ -9,8 +9,6 @@
 
 #include "calls.h"
 
-extern int R_interrupts_pending;
-
 #define ALARM "crossdock_alarm"
 
 struct alarm {

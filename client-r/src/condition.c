@@ -44,6 +44,41 @@ void rxd_raise(enum xd_err err, const struct xd_error *error, const char *what)
     Rf_error("%s", text); /* not reached */
 }
 
+struct attempt {
+    void (*run)(void *context);
+    void *context;
+    bool has_error;
+};
+
+static SEXP note_error(SEXP condition, void *attempt)
+{
+    (void)condition;
+    ((struct attempt *)attempt)->has_error = true;
+    return R_NilValue; /* R goes on to print it */
+}
+
+static SEXP run_attempt(void *data)
+{
+    const struct attempt *attempt = data;
+    attempt->run(attempt->context);
+    return R_NilValue;
+}
+
+static void begin_attempt(void *attempt)
+{
+    (void)R_withCallingErrorHandler(run_attempt, attempt, note_error, attempt);
+}
+
+bool rxd_try(void (*run)(void *context), void *context)
+{
+    struct attempt attempt = {run, context, false};
+    bool is_done = R_ToplevelExec(begin_attempt, &attempt);
+    if (!is_done && !attempt.has_error) {
+        R_interrupts_pending = 1;
+    }
+    return is_done;
+}
+
 SEXP rxd_error_value(int code)
 {
     SEXP value = PROTECT(Rf_ScalarInteger(code));

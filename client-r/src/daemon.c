@@ -17,8 +17,6 @@
 #include "output.h"
 #include "serial.h"
 
-extern int R_interrupts_pending;
-
 #define WORKER "crossdock_worker"
 
 /* Configurations of other sessions that are kept decoded. */

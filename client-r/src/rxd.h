@@ -41,6 +41,11 @@ enum rxd_code {
 void rxd_raise(enum xd_err err, const struct xd_error *error, const char *what)
     __attribute__((noreturn));
 
+/* Call that where no jump may get past the frames of who calls it, such as later's. An
+ * error ends it and is printed; what else ends it, an interrupt, is pending again
+ * afterwards, for whoever looks next. False: it was ended. */
+bool rxd_try(void (*run)(void *context), void *context);
+
 /* Give the package's namespace to C: its conditions and constants live there. */
 SEXP rxd_attach(SEXP namespace);
 
@@ -65,6 +70,9 @@ SEXP rxd_pointer_new(const char *kind, SEXP keeps, void (*finalize)(SEXP pointer
 void *rxd_pointer(SEXP pointer, const char *kind);
 
 /* ---- wait.c ---- */
+
+/* R's own: somebody pressed Ctrl-C, and it has not looked so far. */
+extern int R_interrupts_pending;
 
 /* Between two looks at R's interrupts, in milliseconds. */
 #define RXD_SLICE_MS 200

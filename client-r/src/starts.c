@@ -73,12 +73,12 @@ static void look_in_loop(void *found)
     *(int *)found = look();
 }
 
-/* In R's thread, from the loop: an error must not get past later's frames. */
+/* In R's thread, from the loop. */
 static void from_loop(void *unused)
 {
     (void)unused;
     int found = FALSE;
-    if (is_news() && R_ToplevelExec(look_in_loop, &found) && found == NA_LOGICAL) {
+    if (is_news() && rxd_try(look_in_loop, &found) && found == NA_LOGICAL) {
         rxd_watch_call(from_loop, NULL, LOOK_AGAIN_SECONDS);
     }
 }

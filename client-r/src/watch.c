@@ -24,14 +24,18 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 /* later's entry point for all threads; found in R's thread before there is any watch. */
 static void (*run_later)(void (*call)(void *), void *data, double seconds, int loop);
 
-/* In R's thread, from the loop: an error must not get past later's frames. */
-static void wake(void *number)
+static void call_watcher(void *number)
 {
-    int failed = 0;
     SEXP call = PROTECT(Rf_lang2(rxd_own("wake_watcher"),
                                  PROTECT(Rf_ScalarInteger((int)(intptr_t)number))));
-    R_tryEval(call, R_BaseEnv, &failed);
+    (void)Rf_eval(call, R_BaseEnv);
     UNPROTECT(2);
+}
+
+/* In R's thread, from the loop. */
+static void wake(void *number)
+{
+    (void)rxd_try(call_watcher, number);
 }
 
 static void schedule(int number)

@@ -157,3 +157,62 @@ test_that("every wait can be interrupted", {
   expect_length(lines, 27)
   expect_true("end" %in% output)
 })
+
+# A callback of ours that is interrupted, or has an error, in the loop of package later.
+in_loop <- quote({
+  daemons(1)
+  gate <- tempfile()
+  waiting <- function() {
+    unlink(gate)
+    mirai({
+      while (!file.exists(gate)) Sys.sleep(0.01)
+      crossdock::progress(1)
+      Sys.sleep(0.5)
+    }, gate = gate)
+  }
+  # What ended the loop: an interrupt, or what is expected in any case.
+  run <- function(name, is_over) {
+    file.create(gate)
+    end <- Sys.time() + 20
+    how <- tryCatch(
+      {
+        while (!is_over() && Sys.time() < end) later::run_now(1)
+        if (is_over()) "goes on" else "is late"
+      },
+      interrupt = function(i) "ends"
+    )
+    cat(name, how, "\n")
+  }
+  strike <- function() {
+    tools::pskill(Sys.getpid(), tools::SIGINT)
+    Sys.sleep(5)
+  }
+  m <- waiting()
+  on_event(m, progress = function(value) strike())
+  run("event, interrupt:", function() FALSE)
+  m <- waiting()
+  crossdock:::watch_task(m, function(number) strike())
+  run("end, interrupt:", function() FALSE)
+  m <- waiting()
+  promises::then(m, function(value) strike())
+  run("promise, interrupt:", function() FALSE)
+  m <- waiting()
+  failed <- FALSE
+  crossdock:::watch_task(m, function(number) {
+    failed <<- TRUE
+    stop("as it must")
+  })
+  run("end, error:", function() failed)
+  cat("usable", mirai(1)[], "\n")
+})
+
+test_that("Ctrl-C while a task's callback runs ends the loop that called it", {
+  skip_without("later", "promises")
+  output <- run_r(in_loop)
+  said <- grep("^(event|end|promise|usable)", output, value = TRUE)
+  expect_identical(trimws(said), c(
+    "event, interrupt: ends", "end, interrupt: ends", "promise, interrupt: ends",
+    "end, error: goes on", "usable 1"
+  ))
+  expect_true(any(grepl("as it must", output, fixed = TRUE)))
+})
