@@ -322,6 +322,7 @@ static void reading_over(struct xdb_server *server, struct xdb_grant *grant)
     if (grant->uses > 1) {
         grant->stale = grant->credit - grant->waiting;
         grant->credit = grant->waiting = 0;
+        grant->next = 0;
         note_read(server, grant, grant->unread);
         send_credit(server, grant, 0, true);
     }
@@ -452,13 +453,16 @@ enum xd_err xdb_relay_credit(struct xdb_server *server,
         reading_over(server, grant);
         return XD_OK;
     }
-    if (credit->chunks > XD_CHUNK_WINDOW ||
-        grant->credit + credit->chunks > XD_CHUNK_WINDOW) {
+    if (credit->chunks > XD_CHUNK_WINDOW) {
         return XD_ERR_FORBIDDEN;
     }
-    grant->credit += credit->chunks;
-    note_read(server, grant, credit->chunks);
-    send_credit(server, grant, credit->chunks, false);
+    uint32_t room = XD_CHUNK_WINDOW - grant->credit;
+    uint32_t chunks = credit->chunks < room ? credit->chunks : room;
+    if (chunks > 0) {
+        note_read(server, grant, chunks);
+        grant->credit += chunks;
+        send_credit(server, grant, chunks, false);
+    }
     return XD_OK;
 }
 
@@ -478,10 +482,14 @@ enum xd_err xdb_relay_chunk(struct xdb_server *server,
         return XD_OK;
     }
     grant->stale = 0;
+    if (chunk->bytes != NULL && chunk->offset != grant->next) {
+        return XD_OK;
+    }
     if (grant->credit == 0) {
         return XD_ERR_FORBIDDEN;
     }
     grant->credit--;
+    grant->next += chunk->bytes == NULL ? 0 : chunk->bytes->size;
     server->stats.chunks++;
     struct xd_msg msg = {.kind = XD_KIND_CHUNK};
     msg.chunk = *chunk;

@@ -43,6 +43,8 @@ struct xdb_grant {
     uint32_t unread;  /* chunks passed on that no credit has answered: at most so many
                          are still on their way */
     uint32_t stale;   /* chunks that may still come of a reading that is over */
+    uint64_t next;    /* where the next chunk begins; others are of a reading before, also
+                         of one that an earlier grant was for */
     unsigned uses;    /* how often it was granted */
 };
 
@@ -99,8 +101,10 @@ void xdb_relay_note(struct xdb_relay_refs *refs,
 void xdb_relay_settle(struct xdb_server *server, const struct xdb_relay_refs *refs);
 
 /* A CREDIT from a reader or a CHUNK from an owner. Errors: XD_ERR_FORBIDDEN (no such
- * grant, and the owner is there; or more than the credit: nothing was relayed),
- * XD_ERR_NOMEM. */
+ * grant, and the owner is there; chunks beyond the credit, or credit of more than a
+ * window: nothing was relayed), XD_ERR_NOMEM. Credit that with what there is would be
+ * more than a window is cut down to that: a reader that counts late chunks of a reading
+ * before thinks it has less than it has. */
 enum xd_err xdb_relay_credit(struct xdb_server *server,
                              struct xd_session_id reader,
                              const struct xd_credit *credit) XD_MUST_USE;

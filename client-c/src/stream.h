@@ -27,8 +27,16 @@ struct xd_read {
     uint8_t *room;
     uint64_t size, received;
     uint32_t granted; /* chunks the owner may still send */
+    uint32_t stale;   /* of readings before this one, that may still come */
     bool is_active;
 };
+
+/* What may still come of a reading that is over, for the next one of the same payload. */
+struct xd_late {
+    struct xd_ref ref;
+    uint32_t chunks; /* 0: nothing */
+};
+#define XD_LATE_KEPT 32u
 
 /* All reads of one frame array. It ends once: whole, or with the first failure. */
 struct xd_pull {
@@ -46,6 +54,8 @@ struct xd_pull {
 struct xd_reads {
     struct xd_list pulls, waiting, active, ended, over;
     size_t active_count;
+    struct xd_late late[XD_LATE_KEPT]; /* a ring: the last ones */
+    unsigned late_next;
 };
 
 void xd_reads_init(struct xd_reads *reads);

@@ -86,9 +86,37 @@ enum xd_err xd_pull_new(struct xd_reads *reads,
     return XD_OK;
 }
 
+static bool is_same(struct xd_ref a, struct xd_ref b)
+{
+    return xd_session_is(a.owner, b.owner) && a.counter == b.counter;
+}
+
+/* A task that is recalled and comes again has its payloads read again, while what was
+ * asked for the first time is still on its way. */
+static void note_late(struct xd_reads *reads, const struct xd_read *read)
+{
+    if (read->granted + read->stale > 0) {
+        reads->late[reads->late_next++ % XD_LATE_KEPT] =
+            (struct xd_late){read->ref, read->granted + read->stale};
+    }
+}
+
+static uint32_t take_late(struct xd_reads *reads, struct xd_ref ref)
+{
+    uint32_t chunks = 0;
+    for (unsigned i = 0; i < XD_LATE_KEPT; i++) {
+        if (is_same(reads->late[i].ref, ref)) {
+            chunks += reads->late[i].chunks;
+            reads->late[i].chunks = 0;
+        }
+    }
+    return chunks;
+}
+
 /* This read needs no more chunks: `done` is all that is left to say. */
 static void read_end(struct xd_reads *reads, struct xd_read *read)
 {
+    note_late(reads, read);
     xd_bytes_unref(read->bytes);
     read->bytes = NULL;
     read->frame = NULL;
@@ -161,8 +189,7 @@ static struct xd_read *find_active(const struct xd_reads *reads, struct xd_ref r
 {
     XD_LIST_EACH (link, &reads->active) {
         struct xd_read *read = XD_ITEM(link, struct xd_read, link);
-        if (xd_session_is(read->ref.owner, ref.owner) &&
-            read->ref.counter == ref.counter) {
+        if (is_same(read->ref, ref)) {
             return read;
         }
     }
@@ -195,6 +222,10 @@ void xd_reads_chunk(struct xd_reads *reads, const struct xd_chunk *chunk)
         read->granted -= read->granted > 0; /* of a reading before this one */
         return;
     }
+    if (chunk->offset > read->received && read->stale > 0) {
+        read->stale--;
+        return;
+    }
     if (chunk->offset != read->received || chunk->bytes->size == 0 ||
         chunk->bytes->size > read->size - read->received) {
         pull_fail(reads, read, XD_ERR_PROTOCOL);
@@ -215,6 +246,7 @@ static bool read_begin(struct xd_reads *reads, struct xd_read *read)
         pull_fail(reads, read, XD_ERR_NOMEM);
         return false;
     }
+    read->stale = take_late(reads, read->ref);
     read->is_active = true;
     reads->active_count++;
     xd_list_remove(&read->link);

@@ -207,6 +207,40 @@ Test(stream, chunk_of_a_reading_before_is_dropped)
     xd_pull_drop(&reads, one);
 }
 
+static void say_done(void)
+{
+    struct xd_credit credit;
+    struct xd_read *read;
+    cr_assert(xd_reads_credit(&reads, &credit, &read));
+    cr_assert(credit.done);
+    xd_reads_credit_sent(&reads, read, &credit);
+}
+
+/* A task is recalled while its payload is read, and comes again: what was asked for the
+ * first time is still on its way. No more of it than was asked for. */
+Test(stream, late_chunks_of_a_reading_given_up_do_not_harm_the_next)
+{
+    struct xd_frame frame = frame_of(1, 4 * XD_CHUNK_BYTES);
+    struct xd_pull *one = hit(&frame, 0, 10, XD_OK);
+    xd_pull_drop(&reads, one);
+    say_done();
+    one = hit(&frame, 10, 10, XD_OK);
+    struct xd_chunk late = {.ref = frame.ref, .offset = 20, .bytes = pattern(10)};
+    xd_reads_chunk(&reads, &late);
+    cr_assert_not(one->is_over);
+    late.offset = 0;
+    xd_reads_chunk(&reads, &late);
+    late.offset = 20;
+    xd_reads_chunk(&reads, &late);
+    cr_assert_not(one->is_over, "three are late");
+    xd_reads_chunk(&reads, &late);
+    cr_assert(one->is_over);
+    cr_assert_eq(one->err, XD_ERR_PROTOCOL);
+    xd_bytes_unref(late.bytes);
+    xd_pull_drop(&reads, one);
+    say_done();
+}
+
 Test(stream, chunk_past_the_end_fails)
 {
     assert_fails(0, 101, XD_OK, XD_ERR_PROTOCOL);

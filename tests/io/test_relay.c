@@ -63,10 +63,13 @@ Test(relay, credit_that_crosses_the_owners_end_is_no_fault)
 Test(relay, a_reader_has_at_most_the_window_on_the_way)
 {
     grant();
-    cr_assert(credit(READER, XD_CHUNK_WINDOW, false) == XD_OK);
-    cr_assert(credit(READER, 1, false) == XD_ERR_FORBIDDEN);
+    cr_assert(credit(READER, XD_CHUNK_WINDOW + 1, false) == XD_ERR_FORBIDDEN);
+    cr_assert(credit(READER, XD_CHUNK_WINDOW - 1, false) == XD_OK);
+    cr_assert(credit(READER, 3, false) == XD_OK);
+    cr_assert(the_grant()->credit == XD_CHUNK_WINDOW);
     cr_assert(chunk(OWNER) == XD_OK);
     cr_assert(credit(READER, 1, false) == XD_OK);
+    cr_assert(the_grant()->credit == XD_CHUNK_WINDOW);
 }
 
 Test(relay, an_owner_sends_only_its_own_and_only_what_was_asked_for)
@@ -272,13 +275,54 @@ Test(relay, a_held_payload_goes_with_its_owner)
     cr_assert(server.relay.payloads.count == 0);
 }
 
-static void send_piece(void)
+/* Of one byte. */
+static enum xd_err try_piece(uint64_t offset)
 {
     static const uint8_t byte[1];
-    struct xd_chunk message = {.ref = {OWNER, 7}, .reader = READER};
+    struct xd_chunk message = {.ref = {OWNER, 7}, .reader = READER, .offset = offset};
     cr_assert(xd_bytes_copy(byte, 1, &message.bytes) == XD_OK);
-    cr_assert(xdb_relay_chunk(&server, OWNER, &message) == XD_OK);
+    enum xd_err err = xdb_relay_chunk(&server, OWNER, &message);
     xd_bytes_unref(message.bytes);
+    return err;
+}
+
+static void send_piece(uint64_t offset)
+{
+    cr_assert(try_piece(offset) == XD_OK);
+}
+
+static bool hears_piece(struct xdb_embed *reader, uint64_t offset)
+{
+    struct xd_msg msg = hear(reader);
+    bool is_it = msg.kind == XD_KIND_CHUNK && msg.chunk.offset == offset;
+    xd_msg_clear(&msg);
+    return is_it;
+}
+
+/* A task that is recalled and comes again: its worker was through with the payload, and
+ * the owner has not heard of that so far. */
+Test(relay, what_an_earlier_grant_had_asked_for_is_not_passed_on)
+{
+    struct xdb_embed *owner = add_lane(OWNER), *reader = add_lane(READER);
+    grant();
+    cr_assert(credit(READER, 3, false) == XD_OK);
+    send_piece(0);
+    cr_assert(hears_piece(reader, 0));
+    cr_assert(credit(READER, 0, true) == XD_OK);
+    cr_assert(the_grant() == NULL);
+    grant();
+    send_piece(1); /* no fault of the owner's */
+    cr_assert(credit(READER, 2, false) == XD_OK);
+    send_piece(2);
+    cr_assert(hear(reader).kind == 0, "a chunk of the reading before is passed on");
+    send_piece(0);
+    cr_assert(hears_piece(reader, 0));
+    send_piece(1);
+    cr_assert(hears_piece(reader, 1));
+    cr_assert(try_piece(2) == XD_ERR_FORBIDDEN);
+    drop_lane(owner);
+    drop_lane(reader);
+    xdb_embeds_free(server.embeds);
 }
 
 Test(relay, chunks_count_until_more_credit_says_that_they_were_read)
@@ -286,8 +330,8 @@ Test(relay, chunks_count_until_more_credit_says_that_they_were_read)
     struct xdb_embed *owner = add_lane(OWNER), *reader = add_lane(READER);
     grant();
     cr_assert(credit(READER, XD_CHUNK_WINDOW, false) == XD_OK);
-    for (int i = 0; i < 3; i++) {
-        send_piece();
+    for (uint64_t i = 0; i < 3; i++) {
+        send_piece(i);
     }
     cr_assert(server.stats.relaying == 3 * XD_CHUNK_BYTES);
     cr_assert(credit(READER, 2, false) == XD_OK);
@@ -311,12 +355,12 @@ Test(relay, reader_that_lets_too_much_wait_loses_its_streams)
     grant();
     cr_assert(credit(READER, XD_CHUNK_WINDOW, false) == XD_OK);
     cr_assert(hear(owner).credit.chunks == XD_CHUNK_WINDOW);
-    send_piece();
+    send_piece(0);
     peer->bulk_count = 1; /* its lane is full: what comes waits */
-    send_piece();
+    send_piece(1);
     cr_assert(peer->bulk_count == 2);
     peer->bulk_count = 64;
-    send_piece();
+    send_piece(2);
     cr_assert(peer->bulk_count == 0 && xd_list_is_empty(&peer->bulk));
     cr_assert(the_grant() == NULL && server.stats.relaying == 0);
     struct xd_msg last = hear(owner);
