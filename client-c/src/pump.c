@@ -62,6 +62,10 @@ static void sleep_on_link(struct xd_pump *pump, xd_time now, xd_time until)
         return;
     }
     fds[count] = (struct pollfd){.fd = pump->wake_fd, .events = POLLIN};
+    for (size_t i = 0; i < count; i++) {
+        pump->polled[i] = fds[i].fd;
+    }
+    pump->polled_count = count;
     pump->sleeping = true;
     pump->sleep_until = until;
     xd_pump_unlock(pump);
@@ -198,10 +202,24 @@ bool xd_pump_is_free(const struct xd_pump *pump)
     return xd_pump_is_parked(pump) || (asleep && !pump->dead && !pump->stopping);
 }
 
+/* Is the leader asleep on what there is to poll? A send may have opened a lane. */
+static bool polls_all(const struct xd_pump *pump, const struct pollfd *fds, size_t count)
+{
+    bool same = count == pump->polled_count;
+    for (size_t i = 0; same && i < count; i++) {
+        same = fds[i].fd == pump->polled[i];
+    }
+    return same;
+}
+
 void xd_pump_touched(struct xd_pump *pump)
 {
     struct pollfd fds[XD_LINK_FDS];
-    if (pump->leading && pump->link->arm(pump->link, fds) == 0) {
+    if (!pump->leading) {
+        return;
+    }
+    size_t count = pump->link->arm(pump->link, fds);
+    if (count == 0 || !polls_all(pump, fds, count)) {
         wake_leader(pump);
     }
 }

@@ -47,8 +47,10 @@ struct xd_pump {
     unsigned waiting; /* threads in xd_pump_wait() that do not lead */
     uint64_t epoch;   /* how often the lead was taken */
     xd_time parked_at;
-    xd_time sleep_until; /* the leader's, while it is sleeping */
-    xd_time rouse_at;    /* when the background thread wakes by itself; 0: it is awake */
+    xd_time sleep_until; /* the leader's, while it is sleeping; and what it polls */
+    int polled[XD_LINK_FDS];
+    size_t polled_count;
+    xd_time rouse_at; /* when the background thread wakes by itself; 0: it is awake */
     pthread_t thread;
     bool has_thread;
 };

@@ -98,7 +98,9 @@ static enum xd_err fake_recv(struct xd_link *link,
     }
     if (xd_list_is_empty(&fake->waiting) && !fake->gone) {
         uint64_t seen;
-        (void)!read(fake->fd, &seen, sizeof seen);
+        for (int each = 0; each < XD_LANE_COUNT; each++) {
+            (void)!read(fake->fds[each], &seen, sizeof seen);
+        }
     }
     pthread_mutex_unlock(&fake->lock);
     return err;
@@ -110,8 +112,11 @@ static size_t fake_arm(struct xd_link *link, struct pollfd *fds)
     pthread_mutex_lock(&fake->lock);
     fake->waits++;
     pthread_mutex_unlock(&fake->lock);
-    fds[0] = (struct pollfd){.fd = fake->fd, .events = POLLIN};
-    return 1;
+    size_t count = fake->opened[XD_LANE_BULK] > 0 ? 2 : 1;
+    for (size_t i = 0; i < count; i++) {
+        fds[i] = (struct pollfd){.fd = fake->fds[i], .events = POLLIN};
+    }
+    return count;
 }
 
 static void fake_woke(struct xd_link *link, const struct pollfd *fds, size_t count)
@@ -148,10 +153,13 @@ struct fake *fake_new(void)
                                   .open = fake_open,
                                   .close = fake_close};
     pthread_mutex_init(&fake->lock, NULL);
-    fake->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    must(fake->fd >= 0, "no eventfd");
+    for (int lane = 0; lane < XD_LANE_COUNT; lane++) {
+        fake->fds[lane] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+        must(fake->fds[lane] >= 0, "no eventfd");
+    }
     xd_list_init(&fake->waiting);
     xd_list_init(&fake->heard);
+    fake->heartbeat_ms = 1000;
     return fake;
 }
 
@@ -166,15 +174,17 @@ void fake_free(struct fake *fake)
     while (fake_hear(fake, &msg)) {
         xd_msg_clear(&msg);
     }
-    close(fake->fd);
+    for (int lane = 0; lane < XD_LANE_COUNT; lane++) {
+        close(fake->fds[lane]);
+    }
     pthread_mutex_destroy(&fake->lock);
     free(fake);
 }
 
-static void ring(struct fake *fake)
+static void ring(struct fake *fake, enum xd_lane lane)
 {
     uint64_t one = 1;
-    must(write(fake->fd, &one, sizeof one) == sizeof one, "eventfd");
+    must(write(fake->fds[lane], &one, sizeof one) == sizeof one, "eventfd");
 }
 
 void fake_say(struct fake *fake, enum xd_lane lane, const struct xd_msg *msg)
@@ -189,7 +199,7 @@ void fake_say(struct fake *fake, enum xd_lane lane, const struct xd_msg *msg)
     must(err == XD_OK, "a message that cannot be packed");
     pthread_mutex_lock(&fake->lock);
     xd_list_push_back(&fake->waiting, &parcel->link);
-    ring(fake);
+    ring(fake, lane);
     pthread_mutex_unlock(&fake->lock);
 }
 
@@ -244,7 +254,7 @@ void fake_break(struct fake *fake)
 {
     pthread_mutex_lock(&fake->lock);
     fake->gone = true;
-    ring(fake);
+    ring(fake, XD_LANE_CONTROL);
     pthread_mutex_unlock(&fake->lock);
 }
 
@@ -254,8 +264,8 @@ void fake_say_hello_ok(struct fake *fake, enum xd_lane lane, uint64_t budget_tas
     msg.hello_ok = (struct xd_hello_ok){.version = 1,
                                         .session = {7},
                                         .token = {{1, 2, 3}},
-                                        .heartbeat_ms = 1000,
-                                        .lost_ms = 3000,
+                                        .heartbeat_ms = fake->heartbeat_ms,
+                                        .lost_ms = 3 * fake->heartbeat_ms,
                                         .budget_tasks = budget_tasks};
     fake_say(fake, lane, &msg);
 }

@@ -14,11 +14,12 @@
 struct fake {
     struct xd_link link; /* first */
     pthread_mutex_t lock;
-    int fd;                 /* readable while there is something to receive */
+    int fds[XD_LANE_COUNT]; /* of each lane; the bulk one is polled once that is open */
     struct xd_list waiting; /* to be received */
     struct xd_list heard;   /* what was sent, unpacked, oldest first */
     bool full[XD_LANE_COUNT], gone, closed;
     unsigned opened[XD_LANE_COUNT];
+    uint32_t heartbeat_ms; /* of HELLO_OK; 1000 */
     unsigned waits;
     pthread_t sender; /* of the last message */
     /* Called for each message sent, with the lock free; true: it was dealt with and is

@@ -475,6 +475,31 @@ static struct xd_future *submit_when_free(void)
     return future;
 }
 
+/* What the new lane brings must wake the thread that leads: it polls the others. */
+Test(connect, lane_that_a_submission_opens_is_heard_at_once)
+{
+    static uint8_t bytes[2 * 1024 * 1024];
+    struct xd_payload payload = {0};
+    cr_assert_eq(xd_bytes_wrap(bytes, sizeof bytes, NULL, NULL, &payload.bytes), XD_OK);
+    const struct xd_call call = {.callee = "f", .payloads = &payload, .payload_count = 1};
+    fake = fake_new();
+    fake->answer = echo;
+    fake->heartbeat_ms = 20000;
+    struct xd_client_options options = {.link = &fake->link};
+    cr_assert_eq(xd_client_connect(&options, &client, NULL), XD_OK);
+    (void)xd_client_fd(client);
+    usleep(50000); /* it sleeps until its next beat */
+    struct xd_future *future;
+    cr_assert_eq(xd_submit(client, &call, &future, NULL), XD_OK);
+    for (int i = 0; i < 5000 && !xd_future_is_done(future); i++) {
+        usleep(1000);
+    }
+    cr_assert(xd_future_is_done(future), "it waits for the next beat");
+    xd_future_free(future);
+    xd_bytes_unref(payload.bytes);
+    end();
+}
+
 Test(connect, over_budget_results_that_wait_make_room)
 {
     fake = fake_new();
