@@ -54,6 +54,19 @@ left_behind() {
     find "$folder" -mindepth 1 ! -type d -printf 'file %P\n'
 }
 
+# What R said when it ended badly: where it crashed, and with what it was busy; else its last lines.
+how_it_ended() {
+    local log=$1 at
+    at=$(grep -a -n -m 1 -F '*** caught ' "$log" | cut -d : -f 1)
+    if [ -z "$at" ]; then
+        tail -n 40 "$log"
+        return
+    fi
+    sed -n "$((at > 10 ? at - 10 : 1)),$((at + 44))p" "$log" | cut -c 1-400
+    echo "  (the last lines:)"
+    tail -n 5 "$log" | cut -c 1-400
+}
+
 run_file() {
     local name=$1 mark folder log=$work/$1.log began=$SECONDS p=0 f=1 s=0 left
     mark=$$-$name
@@ -67,7 +80,7 @@ run_file() {
         sed '$d' "$log"
     else
         echo "  R ended with exit code $code (124: time is up)"
-        tail -n 40 "$log"
+        how_it_ended "$log"
     fi
     left=$(left_behind "$mark" "$folder")
     if [ -n "$left" ]; then
