@@ -106,7 +106,11 @@ future_profile <- function(backend) {
 #' @exportS3Method future::launchFuture CrossdockFutureBackend
 launchFuture.CrossdockFutureBackend <- function(backend, future, ...) {
   profile <- future_profile(backend)
-  expr <- relaying(future::getExpression(future, mc.cores = 1L), future[["conditions"]])
+  expr <- future::getExpression(future, mc.cores = 1L)
+  future[["is_inline"]] <- is_sync(profile)
+  if (!future[["is_inline"]]) {
+    expr <- relaying(expr, future[["conditions"]])
+  }
   future[["task"]] <- submit_task(profile, expr, list(), NULL)
   future[["state"]] <- "running"
   remember_future(backend, future)
@@ -150,7 +154,7 @@ collect_future <- function(future) {
   }
   if (inherits(value, "FutureResult")) {
     future[["state"]] <- "finished"
-    return(unsignal(value, future))
+    return(if (future[["is_inline"]]) value else unsignal(value, future))
   }
   if (inherits(value, "FutureError")) { # of future's code on the daemon
     future[["state"]] <- "failed"
@@ -181,7 +185,7 @@ future_error <- function(future, error, what, value = NULL) {
 # ---- conditions that are signalled while a future runs, see ?future::future ----
 # They are those of class immediateCondition, such as progressr's. future's code records them, and
 # lets them through; a handler around it sends them ahead, numbered. resolved() and value()
-# signal what has come.
+# signal what has come. In a synchronous profile the session's handlers have seen them by then.
 
 # The classes of a future's conditions that are not to wait for its end.
 immediate_classes <- function(conditions) {

@@ -190,6 +190,29 @@ test_that("what did not come ahead comes with the result, each once", {
   expect_identical(steps(2, 2e6), 1:2)
 })
 
+test_that("in a synchronous profile they are signalled once, too", {
+  use_daemons(sync = TRUE)
+  use_plan()
+  seen <- character()
+  withCallingHandlers(
+    {
+      f <- future::future({
+        signalCondition(step_condition(message = "half", call = NULL))
+        message("after")
+        5
+      })
+      expect_identical(seen, "half") # here and now, as with future's own sequential()
+      expect_identical(future::value(f), 5)
+    },
+    immediateCondition = function(c) seen <<- c(seen, conditionMessage(c)),
+    message = function(m) {
+      seen <<- c(seen, trimws(conditionMessage(m)))
+      invokeRestart("muffleMessage")
+    }
+  )
+  expect_identical(seen, c("half", "after"))
+})
+
 test_that("what a future signals before its daemon dies is not lost", {
   use_daemons(1)
   use_plan()
