@@ -6,10 +6,7 @@ check_memory <- function(memory) {
     return(NULL)
   }
   if (!is.numeric(memory) && !identical(memory, NA) || length(memory) != 1L) {
-    stop_argument(
-      "`memory` must be a number of megabytes or NULL, not %s", deparse1(memory),
-      call = sys.call(-1L)
-    )
+    stop_option("memory", "a number of megabytes or NULL", memory)
   }
   if (is.finite(memory) && memory > 0) memory * 1e6 # bytes
 }

@@ -44,7 +44,10 @@ call_task <- function(
   .rank = NULL
 ) {
   if (!is.character(name) || length(name) != 1L || is.na(name) || !nzchar(name)) {
-    stop("`name` must be the name of a handler, a string")
+    stop_option("name", "the name of a handler, a string", name)
+  }
+  if (!is.null(.timeout)) {
+    .timeout <- check_timeout(.timeout)
   }
   options <- task_options(environment())
   if (has_after(options) && !is.null(names(options[[8L]]))) {

@@ -44,9 +44,7 @@ make_cluster <- function(n, url = NULL, remote = NULL, ...) {
   if (!is.null(url) && is.list(remote$args)) {
     n <- length(remote$args)
   }
-  if (check_count(n) < 1) {
-    stop_argument("`n` must be 1 or greater")
-  }
+  check_count(n, 1)
   id <- sprintf("`%d`", the$clusters)
   the$clusters <- the$clusters + 1L
   nodes <- sprintf("%s.%d", id, seq_len(n))
@@ -77,8 +75,9 @@ new_nodes <- function(names, address, args) {
     place <- gsub("[`.]+", "-", paste0("cluster", names[[i]])) # "cluster-0-1": the broker is strict
     profile <- add_profile(make_profile(names[[i]], address, TRUE, place = place))
     profile$n <- 1L
-    profile$stream <- profile$daemon_stream <- stream <- parallel::nextRNGStream(stream)
+    profile$stream <- profile$daemon_stream <- stream
     profile$args <- add_args(args, stream_argument(stream))
+    stream <- parallel::nextRNGStream(stream)
   }
 }
 
@@ -94,6 +93,9 @@ node_profile <- function(node) sprintf("%s.%d", attr(node, "id"), attr(node, "no
 #' @rdname make_cluster
 #' @export
 stop_cluster <- function(cl) {
+  if (!inherits(cl, "miraiCluster")) {
+    stop_option("cl", "a cluster made by make_cluster()", cl)
+  }
   id <- attr(cl, "id")
   lapply(the$cluster_nodes[[id]], reset_profile)
   the$cluster_nodes[[id]] <- NULL

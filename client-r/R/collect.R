@@ -22,7 +22,7 @@
 #' }
 #' @export
 collect_mirai <- function(x, options = NULL) {
-  if (length(options)) {
+  if (length(options) && !is_mirai(x)) {
     return(collect_map(x, map_options(options)))
   }
   if (length(the$listeners)) wait_telling(x)

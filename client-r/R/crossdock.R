@@ -73,6 +73,23 @@ stop_crossdock <- function(name, text) {
 }
 
 # An argument error in the name of the exported function that was called.
-stop_argument <- function(..., call = sys.call(-1L)) {
+stop_argument <- function(..., call = user_call()) {
+  force(call)
   stop(simpleError(sprintf(...), call))
+}
+
+# The call by which one of this package's functions was entered, through however many others.
+user_call <- function() {
+  namespace <- topenv()
+  frame <- sys.nframe() - 1L
+  while (frame > 1L && identical(environment(sys.function(frame - 1L)), namespace)) {
+    frame <- frame - 1L
+  }
+  sys.call(frame)
+}
+
+# An argument as errors show it.
+shown <- function(value) {
+  text <- deparse1(value)
+  if (nchar(text) > 60L) paste0(substr(text, 1L, 57L), "...") else text
 }

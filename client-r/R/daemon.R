@@ -71,6 +71,9 @@ daemon <- function(
 ) {
   address <- if (missing(url) || is.null(url)) NA_character_ else check_url(url, "url")
   autoexit <- check_autoexit(autoexit)
+  check_limit(idletime, "idletime", "a number of milliseconds or Inf")
+  check_limit(walltime, "walltime", "a number of milliseconds or Inf")
+  check_limit(maxtasks, "maxtasks", "a number of tasks or Inf")
   profile <- if (is.null(.compute)) NA_character_ else profile_name(.compute)
   supervised <- guard_daemon()
   has <- check_has(has)
@@ -131,6 +134,12 @@ check_autoexit <- function(autoexit, call = sys.call(-1L)) {
     stop_argument("`autoexit` must be TRUE, FALSE or NA, not %s", deparse1(autoexit), call = call)
   }
   as.logical(autoexit)
+}
+
+check_limit <- function(x, name, allowed) {
+  if (!is.numeric(x) || length(x) != 1L || is.na(x)) {
+    stop_option(name, allowed, x)
+  }
 }
 
 exit_lost <- -1L # the broker went; not asked to end

@@ -75,7 +75,7 @@
 #' @param .wait `FALSE`: return at once; tasks wait until daemons are there. Where these cannot
 #'   start, tasks end as errors that say why, and so does [status()].
 #' @param .compute name of the profile; `NULL`: the current one, usually `"default"`.
-#' @return `TRUE` (set up) or `FALSE` (ended), invisibly, of class `miraiDaemons`.
+#' @return `TRUE` of class `miraiDaemons` (set up), or `FALSE` (ended), invisibly.
 #' @seealso [status()], [launch_local()], [launch_remote()], [daemon()]
 #' @examples
 #' \donttest{
@@ -126,7 +126,7 @@ daemons <- function(
       end_daemons(the$profiles[[name]])
     }
     reset_profile(name)
-    return(invisible(daemons_value(FALSE, name)))
+    return(invisible(FALSE))
   }
   if (n > 0) {
     check_no_map()
@@ -148,7 +148,7 @@ daemons <- function(
   if (sync) {
     profile <- new_sync_profile(name, serial, seed)
     profile$span <- profile_span("daemons set", profile)
-    return(invisible(daemons_value(TRUE, name)))
+    return(invisible(daemons_value(name)))
   }
   profile <- new_profile(name, url, broker, tlscert, dispatcher, serial, args, pool)
   ready <- FALSE
@@ -170,7 +170,7 @@ daemons <- function(
   }
   profile$span <- profile_span("daemons set", profile)
   ready <- TRUE
-  invisible(daemons_value(TRUE, name))
+  invisible(daemons_value(name))
 }
 
 #' @export
@@ -179,32 +179,32 @@ print.crossdock_daemons <- function(x, ...) {
   invisible(x)
 }
 
-daemons_value <- function(value, name) {
-  structure(value, class = c(daemons_class, name))
+daemons_value <- function(name) {
+  structure(TRUE, class = c(daemons_class, name))
 }
 
 check_certificates <- function(tls, pass) {
   if (!is.null(tls) || !is.null(pass)) {
     stop_argument(
-      "`tls` and `pass` take no certificates here: tcp is encrypted by keys, see ?daemons",
-      call = sys.call(-1L)
+      "`tls` and `pass` take no certificates here: tcp is encrypted by keys, see ?daemons"
     )
   }
 }
 
-check_count <- function(n) {
+check_count <- function(n, least = 0) {
   if (!is.numeric(n) || length(n) != 1L || is.na(n)) {
-    stop_argument("`n` must be numeric, did you mean to provide `url`?", call = sys.call(-1L))
+    stop_argument("`n` must be numeric, did you mean to provide `url`?")
   }
-  if (n < 0) {
-    stop_argument("the number of daemons must be zero or greater", call = sys.call(-1L))
+  if (n < least) {
+    usual <- "the number of daemons must be zero or greater"
+    stop_argument(if (least == 0) usual else "`n` must be 1 or greater")
   }
   n
 }
 
 check_flag <- function(x, name) {
   if (!is.logical(x) || length(x) != 1L || is.na(x)) {
-    stop_argument("`%s` must be TRUE or FALSE", name, call = sys.call(-1L))
+    stop_option(name, "TRUE or FALSE", x)
   }
 }
 
@@ -212,10 +212,11 @@ check_url <- function(url, name) {
   if (is.null(url)) {
     return(NULL)
   }
-  if (!is.character(url) || !length(url)) {
-    stop_argument(
-      "`%s` must be of type character, not %s", name, typeof(url), call = sys.call(-1L)
-    )
+  if (!is.character(url)) {
+    stop_argument("`%s` must be of type character, not %s", name, typeof(url))
+  }
+  if (!length(url) || is.na(url[[1L]])) {
+    stop_option(name, "an address, a string", url)
   }
   url[[1L]]
 }
@@ -241,7 +242,7 @@ profile_name <- function(compute) {
     return(the$current)
   }
   if (!is.character(compute) || length(compute) != 1L || is.na(compute) || !nzchar(compute)) {
-    stop_argument("`.compute` must be a profile's name or NULL", call = sys.call(-1L))
+    stop_option(".compute", "a profile's name or NULL", compute)
   }
   compute
 }
@@ -255,7 +256,7 @@ find_profile <- function(compute) {
 get_profile <- function(compute) {
   profile <- find_profile(compute)
   if (is.null(profile)) {
-    stop_argument("daemons must be set to use this function", call = sys.call(-1L))
+    stop_argument("daemons must be set to use this function")
   }
   profile
 }

@@ -41,13 +41,17 @@ everywhere <- function(
     profile$serial <- serial_check(.serial, ".serial")
   }
   check_flag(.persist, ".persist")
+  if (!is_number(.min)) {
+    stop_option(".min", "a number of daemons", .min)
+  }
+  args <- task_args(.args)
   if (is_sync(profile)) {
-    body <- task_body(expr, task_args(.args), globals)
+    body <- task_body(expr, args, globals)
     tasks <- list(submit_sync(profile, body, NULL, everywhere = TRUE))
     return(invisible(structure(tasks, class = map_class)))
   }
   parts <- max(1L, as.integer(.min), as.integer(profile_counts(profile)[["r_workers"]]))
-  body <- task_body(expr, task_args(.args), globals)
+  body <- task_body(expr, args, globals)
   if (.persist) {
     body <- task_body(package_call("persistent_value"), list(id = keep_setup(profile, body)), NULL)
   }

@@ -21,8 +21,15 @@ launch_local <- function(n = 1L, ..., .compute = NULL) {
   profile <- get_profile(.compute)
   check_not_sync(profile)
   args <- if (...length()) daemon_args(...) else profile$args
-  launch_each(profile, as.integer(check_count(n)), args)
+  check_many(n)
+  launch_each(profile, as.integer(n), args)
   n
+}
+
+check_many <- function(n) {
+  if (!is_number(n) || n < 0) {
+    stop_option("n", "a number of daemons, zero or greater", n)
+  }
 }
 
 # With a stream of random numbers for each, which it gives.

@@ -50,6 +50,10 @@ mirai_map <- function(
     stop(sprintf("`.f` must be of type function, not %s", typeof(.f)))
   }
   globals <- if (...length()) task_globals(...)
+  if (!is.null(.timeout)) {
+    .timeout <- check_timeout(.timeout)
+  }
+  arguments <- map_arguments(.x)
   class <- function_name(substitute(.f))
   options <- task_options(environment(), class)
   if (is.null(options)) {
@@ -63,7 +67,7 @@ mirai_map <- function(
   if (!is.null(the$tracer)) {
     start_span(environment(), "mirai_map", profile$span)
   }
-  tasks <- lapply(map_arguments(.x), function(x) {
+  tasks <- lapply(arguments, function(x) {
     wait_for_room(profile)
     args <- list(.f = .f, .x = x, .args = .args)
     args$.after <- if (length(names)) names
@@ -93,12 +97,15 @@ check_no_map <- function() {
   is_map <- on_daemon() && !the$task[[1L]] &&
     (identical(the$task[[4L]][[1L]], map_call) || identical(the$task[[4L]][[1L]], map_after_call))
   if (is_map) {
-    stop("cannot create local daemons from within mirai map", call. = FALSE)
+    stop_argument("cannot create local daemons from within mirai map")
   }
 }
 
 # A list with the arguments of each call.
 map_arguments <- function(x) {
+  if (is.function(x) || is.environment(x)) {
+    stop_option(".x", "a list, a vector, a data frame or a matrix", x)
+  }
   if (is.data.frame(x)) {
     rows <- lapply(seq_len(nrow(x)), function(i) lapply(x, `[[`, i))
     names <- attr(x, "row.names")
@@ -156,9 +163,24 @@ map_options <- function(options) {
 
 #' @export
 `[.crossdock_map` <- function(x, ...) {
-  chosen <- as.character(substitute(list(...)))[-1L]
-  chosen <- chosen[chosen %in% known_options] # `x["a"]` collects all, as in mirai
-  collect_map(x, map_options(chosen))
+  chosen <- vapply(as.list(substitute(list(...)))[-1L], chosen_option, "", frame = parent.frame())
+  collect_map(x, map_options(chosen[nzchar(chosen)]))
+}
+
+# Of what stands in the brackets: `.flat`, or a variable that holds it; "" for anything else, since
+# `x["a"]` collects all, as in mirai.
+chosen_option <- function(argument, frame) {
+  name <- if (is.symbol(argument)) as.character(argument) else ""
+  if (!nzchar(name) || name %in% known_options) {
+    return(name)
+  }
+  if (!exists(name, envir = frame)) {
+    stop(sprintf("object '%s' not found; options are %s", name, toString(known_options)),
+      call. = FALSE
+    )
+  }
+  value <- get(name, envir = frame)
+  if (is.symbol(value) && as.character(value) %in% known_options) as.character(value) else ""
 }
 
 # One after the other, each looked at as the options say.
@@ -211,10 +233,9 @@ stop_map <- function(value, index, names) {
   }
   parent <- if (is_mirai_error(value)) {
     fields <- attributes(value)
-    fields <- fields[!names(fields) %in% c("class", "condition.class", "stack.trace")]
-    structure(class = c("error", "condition"), fields)
+    structure(class = c("error", "condition"), fields[names(fields) != "class"])
   } else {
-    simpleError(value_text(value))
+    structure(class = c("error", "condition"), list(message = value_text(value), call = NULL))
   }
   cli::cli_abort(
     c(i = "In index: {index}.", i = if (!is.null(name)) "With name: {name}."),

@@ -95,6 +95,9 @@ mirai <- function(
   expr <- task_expression(substitute(.expr), parent.frame())
   globals <- if (...length()) task_globals(...)
   args <- if (missing(.args)) list() else task_args(.args)
+  if (!is.null(.timeout)) {
+    .timeout <- check_timeout(.timeout)
+  }
   finally <- if (!missing(.finally)) task_expression(substitute(.finally), parent.frame())
   options <- NULL
   usual <- 1L + ...length()
@@ -143,6 +146,9 @@ try_mirai <- function(
   expr <- task_expression(substitute(.expr), parent.frame())
   globals <- if (...length()) task_globals(...)
   args <- task_args(.args)
+  if (!is.null(.timeout)) {
+    .timeout <- check_timeout(.timeout)
+  }
   finally <- if (!missing(.finally)) task_expression(substitute(.finally), parent.frame())
   options <- task_options(environment(), .Call(C_rxd_task_class, expr))
   check_after_names(options, args)
@@ -170,8 +176,7 @@ task_globals <- function(...) {
   }
   if (is.null(names) || !all(nzchar(names))) {
     stop_argument(
-      "all `...` arguments must be named, unless supplying an environment",
-      call = sys.call(-1L)
+      "all `...` arguments must be named, unless supplying an environment"
     )
   }
   dots
@@ -183,8 +188,7 @@ task_args <- function(args) {
   }
   if (length(args) && (is.null(names(args)) || !all(nzchar(names(args))))) {
     stop_argument(
-      "all items in `.args` must be named, unless supplying an environment",
-      call = sys.call(-1L)
+      "all items in `.args` must be named, unless supplying an environment"
     )
   }
   if (is.list(args)) args else as.list(args)
@@ -263,7 +267,14 @@ submit_body <- function(profile, body, timeout, options) {
   task
 }
 
-# No time at all: the task has timed out before it began.
-is_over <- function(timeout) {
-  !is.null(timeout) && !is.na(timeout) && as.integer(timeout) == 0L
+# Milliseconds, or NULL for none. As in mirai NA, Inf and negative ones are none, and "100" is 100.
+check_timeout <- function(timeout) {
+  number <- suppressWarnings(as.double(if (length(timeout) == 1L) timeout))
+  if (!length(number) || is.na(number) && !is.na(timeout)) {
+    stop_option(".timeout", "a number of milliseconds or NULL", timeout)
+  }
+  if (!is.na(number) && number >= 0 && number <= .Machine$integer.max) as.integer(number)
 }
+
+# No time at all: the task has timed out before it began.
+is_over <- function(timeout) !is.null(timeout) && timeout == 0L

@@ -110,12 +110,9 @@ pack_options <- function(given = list(), class = NULL) {
   )
 }
 
-stop_option <- function(name, allowed, value, call) {
-  value <- deparse1(value)
-  if (nchar(value) > 60L) {
-    value <- paste0(substr(value, 1L, 57L), "...")
-  }
-  stop_argument("`%s` must be %s, not %s", name, allowed, value, call = call)
+stop_option <- function(name, allowed, value, call = user_call()) {
+  force(call)
+  stop_argument("`%s` must be %s, not %s", name, allowed, shown(value), call = call)
 }
 
 is_number <- function(x) is.numeric(x) && length(x) == 1L && is.finite(x)

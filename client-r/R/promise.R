@@ -75,6 +75,12 @@ is.promising.crossdock_map <- function(x) TRUE
 
 # Rejected from a handler and not from the loop, so that Shiny knows where it belongs.
 task_promise <- function(task) {
+  if (!unresolved(task)) {
+    return(promises::promise(function(resolve, reject) {
+      value <- task$data
+      if (is_rejected(value)) reject(rejection(value)) else resolve(value)
+    }))
+  }
   ended <- promises::promise(function(resolve, reject) {
     watch_task(task, function(number) {
       resolve(NULL)
@@ -83,12 +89,14 @@ task_promise <- function(task) {
   })
   promises::then(ended, function(value) {
     value <- task$data
-    if (is_error_value(value) && !is_mirai_interrupt(value)) {
+    if (is_rejected(value)) {
       stop(rejection(value))
     }
     value
   })
 }
+
+is_rejected <- function(value) is_error_value(value) && !is_mirai_interrupt(value)
 
 # What `.promise` of a map asks for.
 promise_map <- function(tasks, handlers) {

@@ -2,12 +2,15 @@
 # Random numbers: streams of L'Ecuyer's generator, of which each daemon, or with a seed each
 # task, has one of its own. The profile keeps the next one in `stream`.
 
-# The first one of a seed; NULL: of one number of this session's generator.
+# The first one of a seed; NULL: the one that R makes of this session's generator. As in mirai that
+# goes on by a number either way.
 first_stream <- function(seed) {
-  if (is.null(seed)) {
-    seed <- stats::runif(1L, max = .Machine$integer.max)
-  }
-  keep_random(set.seed(seed, "L'Ecuyer-CMRG", "Inversion", "Rejection"))
+  stats::runif(1L)
+  keep_random(if (is.null(seed)) {
+    RNGkind("L'Ecuyer-CMRG", "Inversion", "Rejection")
+  } else {
+    set.seed(seed, "L'Ecuyer-CMRG", "Inversion", "Rejection")
+  })
 }
 
 # `expr` sets the generator of this session; afterwards it is as it was. Returns what was set.
@@ -37,9 +40,7 @@ set_streams <- function(profile, seed) {
 check_seed <- function(seed) {
   number <- if (is.numeric(seed) && length(seed) == 1L) suppressWarnings(as.integer(seed)) else NA
   if (!is.null(seed) && is.na(number)) {
-    stop_argument(
-      "`seed` must be an integer or NULL, not %s", deparse1(seed), call = sys.call(-1L)
-    )
+    stop_option("seed", "an integer or NULL", seed)
   }
   if (is.null(seed)) NULL else number
 }
@@ -51,12 +52,15 @@ next_stream <- function(profile) {
   stream
 }
 
-# Those of the profile's daemons are the ones that follow its seed: the first was joined as
-# the first. `n` of them, as many as were given out before left out.
+# Those of the profile's daemons are the ones that follow its seed, which without dispatcher is the
+# first of them: the first was joined as the first. `n` of them, as many as were given out before
+# left out.
 daemon_streams <- function(profile, n) {
   streams <- vector("list", n)
   for (i in seq_len(n)) {
-    profile$daemon_stream <- streams[[i]] <- parallel::nextRNGStream(profile$daemon_stream)
+    following <- parallel::nextRNGStream(profile$daemon_stream)
+    streams[[i]] <- if (profile$dispatcher) following else profile$daemon_stream
+    profile$daemon_stream <- following
   }
   streams
 }
@@ -123,11 +127,15 @@ stream_argument <- function(stream) {
 #' }
 #' @export
 nextget <- function(x, .compute = "default") {
+  if (!is_string(x)) {
+    stop_option("x", "the name of what is wanted, a string", x)
+  }
   profile <- find_profile(.compute)
-  switch(x,
+  known <- list(
     n = profile$n, dispatcher = if (isTRUE(profile$dispatcher)) profile$url, url = profile$url,
-    tls = profile$tlscert, seed = profile$seed, NULL
+    tls = profile$tlscert, seed = profile$seed
   )
+  known[[x]]
 }
 
 #' @rdname nextget
@@ -145,7 +153,7 @@ nextcode <- function(xc) {
     "Daemon walltime limit reached", "Daemon task limit reached"
   )
   if (!is.numeric(xc) || !all(xc %in% 0:3)) {
-    stop_argument("`x` must be an exit code of daemon(), 0 to 3, not %s", deparse1(xc))
+    stop_option("xc", "an exit code of daemon(), 0 to 3", xc)
   }
   sprintf("%d | %s", as.integer(xc), texts[xc + 1L])
 }

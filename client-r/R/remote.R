@@ -106,10 +106,11 @@ launch_remote <- function(n = 1L, remote = remote_config(), ..., .compute = NULL
   check_not_sync(profile)
   check_remote(remote)
   args <- if (...length()) daemon_args(...) else profile$args
+  check_many(n)
   if (is_http(remote)) {
-    return(invisible(launch_http(profile, remote, args, check_count(n), sys.call())))
+    return(invisible(launch_http(profile, remote, args, n, sys.call())))
   }
-  commands <- launch_commands(profile, remote$rscript, args, check_count(n))
+  commands <- launch_commands(profile, remote$rscript, args, n)
   if (length(remote$command)) {
     runs <- launch_args(remote, n, profile)
     if (length(runs) > length(commands)) { # one daemon on each host
@@ -131,8 +132,7 @@ print.crossdock_launch <- function(x, ...) {
 check_remote <- function(remote) {
   if (!is.list(remote) || !is_http(remote) && !all(c("args", "rscript") %in% names(remote))) {
     stop_argument(
-      "`remote` must be made by remote_config(), ssh_config(), cluster_config() or http_config()",
-      call = sys.call(-1L)
+      "`remote` must be made by remote_config(), ssh_config(), cluster_config() or http_config()"
     )
   }
 }
@@ -171,10 +171,7 @@ launch_args <- function(remote, n, profile) {
     args <- tunnel_args(args, profile)
   }
   if (length(args) > 1L && n != 1L && n != length(args)) {
-    stop_argument(
-      "`n` must equal the length of `args`, or either must be 1",
-      call = sys.call(-1L)
-    )
+    stop_argument("`n` must equal the length of `args`, or either must be 1")
   }
   rep(args, length.out = max(n, if (n > 0) length(args)))
 }
@@ -182,10 +179,7 @@ launch_args <- function(remote, n, profile) {
 tunnel_args <- function(args, profile) {
   url <- profile$url
   if (!is_tcp(url) || url_parts(url)$host != "127.0.0.1") {
-    stop_argument(
-      "SSH tunnelling requires daemons `url` hostname to be `127.0.0.1`",
-      call = sys.call(-2L)
-    )
+    stop_argument("SSH tunnelling requires daemons `url` hostname to be `127.0.0.1`")
   }
   forwards <- paste(sprintf("-R %1$d:127.0.0.1:%1$d", profile$ports), collapse = " ")
   lapply(args, function(one) c(forwards, one))

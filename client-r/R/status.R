@@ -109,8 +109,9 @@ require_daemons <- function(.compute = NULL, call = environment()) {
     return(invisible(TRUE))
   }
   name <- profile_name(.compute)
-  where <- if (name == "default") "" else sprintf(" for the '%s' compute profile", name)
-  extra <- if (name == "default") "" else sprintf(", .compute = \"%s\"", name)
+  is_usual <- is.null(.compute) && name == "default"
+  where <- if (is_usual) "" else sprintf(" for the '%s' compute profile", name)
+  extra <- if (is_usual) "" else sprintf(", .compute = \"%s\"", name)
   hint <- sprintf("Use e.g. `crossdock::daemons(6%s)` to set 6 local daemons.", extra)
   if (has_cli()) {
     cli::cli_abort(c("No daemons set{where}.", "{hint}"), call = call)

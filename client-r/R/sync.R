@@ -22,9 +22,7 @@ is_sync <- function(profile) isTRUE(profile$sync)
 
 check_not_sync <- function(profile) {
   if (is_sync(profile)) {
-    stop_argument(
-      "daemons cannot be launched for synchronous compute profiles", call = sys.call(-1L)
-    )
+    stop_argument("daemons cannot be launched for synchronous compute profiles")
   }
 }
 

@@ -43,7 +43,7 @@ host_url <- function(tls = FALSE, port = 0) {
 check_port <- function(port) {
   number <- suppressWarnings(as.integer(port))
   if (length(number) != 1L || is.na(number) || number < 0L || number > 65535L) {
-    stop_argument("`port` must be a number from 0 to 65535", call = sys.call(-1L))
+    stop_option("port", "a number from 0 to 65535", port)
   }
   number
 }

@@ -105,6 +105,66 @@ test_that("a configuration given later reaches live daemons", {
 
 daemons(0)
 
+test_that("without dispatcher, and without daemons, configurations hold, too", {
+  use_daemons(1, dispatcher = FALSE, serial = negated_tensors())
+  expect_identical(mirai(attr(x, "value"), x = tensor(3))[], -3)
+  daemons(0)
+  registry <- crossdock:::serial_registry
+  kept <- registry$config
+  on.exit(registry$config <- kept)
+  do.call(register_serial, negated_tensors()[1:3])
+  back <- mirai(list(attr(x, "value"), x), x = tensor(3))[] # a process for this task alone
+  expect_identical(back[[1]], -3)
+  expect_identical(attr(back[[2]], "value"), 3)
+})
+
+# A package with a class of pointers, which it registers when it is loaded.
+registering_package <- function() {
+  folder <- file.path(tempfile("registering-"), "xdtRegisters")
+  dir.create(file.path(folder, "R"), recursive = TRUE)
+  writeLines(c("Package: xdtRegisters", "Version: 0.0.1", "Title: Registers a Class"),
+    file.path(folder, "DESCRIPTION")
+  )
+  writeLines("export(handle, number)", file.path(folder, "NAMESPACE"))
+  writeLines(c(
+    "handle <- function(n) {",
+    "  pointer <- unserialize(serialize(methods::new('externalptr'), NULL))",
+    "  structure(`attr<-`(pointer, 'n', n), class = 'xdt_handle')",
+    "}",
+    "number <- function(x) attr(x, 'n')",
+    ".onLoad <- function(libname, pkgname) { # the object gets another number on the way",
+    "  crossdock::register_serial('xdt_handle',",
+    "    function(x) serialize(number(x) + 1, NULL), function(bytes) handle(unserialize(bytes))",
+    "  )",
+    "}"
+  ), file.path(folder, "R", "all.R"))
+  folder
+}
+
+test_that("a package registers its classes when it is loaded, here and on daemons", {
+  source <- registering_package()
+  library <- tempfile("library-")
+  dir.create(library)
+  log <- tempfile()
+  options <- c("CMD", "INSTALL", "--no-docs", "--no-byte-compile", "--no-test-load", "-l", library)
+  status <- system2(file.path(R.home("bin"), "R"), c(options, source), stdout = log, stderr = log)
+  expect_identical(status, 0L)
+  said <- run_r(
+    quote({
+      daemons(1)
+      before <- mirai(1)[]
+      library(xdtRegisters)
+      task <- mirai(list(number(x), x), x = handle(1), number = number)
+      cat(task[][[1]], number(task[][[2]]), "\n")
+      made <- mirai(xdtRegisters::handle(5))[] # the daemon's own
+      cat(class(made), number(made), "\n")
+      daemons(0)
+    }),
+    paste0("R_LIBS=", paste(c(library, .libPaths()), collapse = .Platform$path.sep))
+  )
+  expect_identical(trimws(c(said)), c("2 3", "xdt_handle 6"))
+})
+
 test_that("classes registered at any time need no argument, and list() opts out", {
   registry <- crossdock:::serial_registry
   kept <- registry$config

@@ -86,5 +86,7 @@ test_that("nodes can come from elsewhere", {
 test_that("wrong arguments", {
   expect_error(make_cluster(0), "`n` must be 1 or greater")
   expect_error(make_cluster("a"), "`n` must be numeric, did you mean", fixed = TRUE)
+  expect_error(make_cluster(-1), "`n` must be 1 or greater")
+  expect_error(stop_cluster(1), "`cl` must be a cluster made by make_cluster(), not 1", fixed = TRUE)
   expect_error(make_cluster(), "argument \"n\" is missing, with no default")
 })

@@ -5,7 +5,7 @@ test_that("without daemons", {
   expect_false(daemons_set())
   expect_identical(status(), list(connections = 0L, daemons = 0L))
   expect_null(info())
-  expect_identical(as.logical(daemons(0)), FALSE)
+  expect_identical(daemons(0), FALSE)
   expect_false(withVisible(daemons(0))$visible)
   expect_error(daemons(), "argument \"n\" is missing, with no default", fixed = TRUE)
   needed <- "daemons must be set to use this function"
@@ -21,11 +21,41 @@ test_that("wrong arguments are told in mirai's words, in the name of daemons()",
   told(daemons("url"), "`n` must be numeric, did you mean to provide `url`?")
   told(daemons(-1), "the number of daemons must be zero or greater")
   told(daemons(url = 1), "`url` must be of type character, not double")
-  told(daemons(1, dispatcher = NA), "`dispatcher` must be TRUE or FALSE")
-  told(daemons(1, sync = NA), "`sync` must be TRUE or FALSE")
+  told(daemons(1, dispatcher = NA), "`dispatcher` must be TRUE or FALSE, not NA")
+  told(daemons(1, sync = NA), "`sync` must be TRUE or FALSE, not NA")
   expect_error(daemons(1, serial = 5), "serial_config()", fixed = TRUE)
   expect_error(daemon("URL"), "address", class = "crossdock_error")
   expect_false(daemons_set())
+})
+
+test_that("what is wrong is said with its value, in the name of the call", {
+  expect_wrong <- function(expr, text) {
+    code <- substitute(expr)
+    e <- expect_error(eval(code), text, fixed = TRUE)
+    expect_identical(conditionCall(e), code)
+  }
+  expect_wrong(mirai(1, .compute = 7), "`.compute` must be a profile's name or NULL, not 7")
+  expect_wrong(status(NA), "`.compute` must be a profile's name or NULL, not NA")
+  expect_wrong(
+    mirai(1, .timeout = "soon"), "`.timeout` must be a number of milliseconds or NULL, not \"soon\""
+  )
+  expect_wrong(daemons(1, dispatcher = ""), "`dispatcher` must be TRUE or FALSE, not \"\"")
+  expect_wrong(daemons(url = character()), "`url` must be an address, a string, not character(0)")
+  expect_wrong(host_url(port = "x"), "`port` must be a number from 0 to 65535, not \"x\"")
+  expect_wrong(
+    daemon("ipc:///nowhere", idletime = "1 h"),
+    "`idletime` must be a number of milliseconds or Inf, not \"1 h\""
+  )
+  expect_wrong(nextget(1), "`x` must be the name of what is wanted, a string, not 1")
+  expect_wrong(launch_local(1), "daemons must be set to use this function")
+  use_daemons(url = local_url())
+  expect_wrong(launch_local("a"), "`n` must be a number of daemons, zero or greater, not \"a\"")
+  expect_wrong(launch_remote(-1), "`n` must be a number of daemons, zero or greater, not -1")
+  expect_wrong(everywhere(1, .min = "all"), "`.min` must be a number of daemons, not \"all\"")
+  expect_wrong(everywhere(1, .args = list(1)), "all items in `.args` must be named")
+  expect_wrong(
+    mirai_map(mean, identity), "`.x` must be a list, a vector, a data frame or a matrix, not function"
+  )
 })
 
 test_that("require_daemons() says what to do", {

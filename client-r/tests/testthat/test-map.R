@@ -71,12 +71,15 @@ test_that(".stop raises the first error with its place, and cancels the rest", {
   expect_identical(class(error$parent), c("error", "condition"))
   expect_identical(conditionMessage(error$parent), "oh no")
   expect_identical(error$parent$info, 7)
+  expect_identical(error$parent$condition.class, c("rlang_error", "error", "condition"))
+  expect_type(error$parent$stack.trace, "list")
   expect_true(m[["c"]]$data == 20L)
   expect_identical(mirai_map(1:2, identity)[.stop], list(1L, 2L))
   lost <- tryCatch(mirai_map(1:2, function(x) quit("no"))[.stop], error = identity)
   expect_identical(lost$location, 1L)
   expect_null(lost$name)
   expect_identical(conditionMessage(lost$parent), "19 | Connection reset")
+  expect_identical(class(lost$parent), c("error", "condition"))
 })
 
 test_that("options combine, also by name", {
@@ -97,6 +100,15 @@ test_that("errors stay values without .stop", {
   values <- mirai_map(1:3, function(x) if (x == 2) stop("two") else x)[]
   expect_true(is_mirai_error(values[[2]]))
   expect_identical(values[-2], list(1L, 3L))
+})
+
+test_that("in the brackets stands an option, or a variable that holds one", {
+  x <- mirai_map(1:2, identity)
+  flat <- .flat
+  expect_identical(x[flat], 1:2)
+  expect_identical(x["a"], list(1L, 2L))
+  expect_error(x[.flatt], "object '.flatt' not found; options are .flat, .progress, .stop")
+  expect_identical(collect_mirai(x[[1]], ".flat"), 1L) # a single task has none
 })
 
 test_that("what cannot be mapped", {

@@ -171,7 +171,7 @@ test_that("an interrupt in a task is a value", {
 test_that("a timeout ends the task as 5, and frees the daemon", {
   expect_identical(printed(mirai(1, .timeout = 0)$data), "'errorValue' int 5 | Timed out")
   expect_identical(mirai(1, .timeout = -1)[], 1)
-  expect_identical(mirai(1, .timeout = NULL)[], 1)
+  for (none in list(NULL, NA, Inf, "60000")) expect_identical(mirai(1, .timeout = none)[], 1)
   expect_identical(mirai(1, .timeout = 60000)[], 1)
   started <- Sys.time()
   m <- mirai(Sys.sleep(60), .timeout = 300.5)

@@ -20,6 +20,7 @@ settled <- function(promise, seconds = 20) {
 }
 
 test_that("a task is a promise of its value, always the same one", {
+  first <- NULL
   m <- mirai(6 * 7)
   promise <- as.promise(m)
   expect_true(identical(as.promise(m), promise))
@@ -27,6 +28,9 @@ test_that("a task is a promise of its value, always the same one", {
   expect_identical(settled(as.promise(m)), list("fulfilled", 42))
   ended <- call_mirai(mirai("ended"))
   expect_identical(settled(ended), list("fulfilled", "ended"))
+  at_once <- promises::then(ended, function(value) first <<- value)
+  later::run_now() # one turn of the loop
+  expect_identical(first, "ended")
   expect_true(is.promising(m) && is.promising(mirai_map(1, identity)))
   expect_identical(settled(mirai(1) %...>% sum(2)), list("fulfilled", 3))
 })

@@ -55,6 +55,22 @@ test_that("without a seed they follow the session's generator, of which one numb
   expect_false(identical(mirai(runif(1))[], before)) # a daemon's goes on
 })
 
+test_that("that stream is the one which R itself makes of the session's generator", {
+  kinds <- RNGkind()
+  set.seed(8)
+  runif(1)
+  RNGkind("L'Ecuyer-CMRG", "Inversion", "Rejection")
+  own <- .Random.seed
+  do.call(RNGkind, as.list(kinds))
+  set.seed(8)
+  use_daemons(1)
+  expect_identical(nextstream(), own)
+  expect_identical(everywhere(.Random.seed)[], list(parallel::nextRNGStream(own)))
+  set.seed(8)
+  daemons(1, dispatcher = FALSE)
+  expect_identical(everywhere(.Random.seed)[], list(own))
+})
+
 test_that("the session's generator is not touched otherwise", {
   use_daemons(1, seed = 1L)
   set.seed(5)
@@ -64,15 +80,19 @@ test_that("the session's generator is not touched otherwise", {
   nextstream()
   expect_identical(.Random.seed, seed)
   rm(".Random.seed", envir = globalenv())
-  daemons(1, seed = 1L)
+  mirai(runif(1))[]
   expect_false(exists(".Random.seed", globalenv()))
+  daemons(1, seed = 1L)
   expect_identical(RNGkind()[[1]], "Mersenne-Twister")
 })
 
 test_that("launch commands without dispatcher have a stream, and bad seeds are errors", {
   use_daemons(url = local_url(), dispatcher = FALSE, seed = 3L)
-  stream <- paste(streams_of(3L, 2)[[2]], collapse = ",")
-  expect_match(launch_remote(1), sprintf("dispatcher=FALSE,rs=c(%s)", stream), fixed = TRUE)
+  for (stream in streams_of(3L, 2)) {
+    command <- launch_remote(1)
+    text <- sprintf("dispatcher=FALSE,rs=c(%s)", paste(stream, collapse = ","))
+    expect_match(command, text, fixed = TRUE)
+  }
   expect_error(daemons(1, seed = "x"), "`seed` must be an integer or NULL, not \"x\"")
   expect_error(daemons(1, seed = 1:2), "`seed` must be")
 })
@@ -90,7 +110,7 @@ test_that("what is known of a profile", {
     "0 | Daemon connection terminated", "1 | Daemon idletime limit reached",
     "2 | Daemon walltime limit reached", "3 | Daemon task limit reached"
   ))
-  expect_error(nextcode("x"), "`x` must be an exit code")
+  expect_error(nextcode("x"), "`xc` must be an exit code")
 })
 
 test_that("in the place of a daemon that crashed there is one with numbers of its own", {
