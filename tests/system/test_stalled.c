@@ -11,7 +11,8 @@
 #include "reader.h"
 #include "wire/limits.h"
 
-enum { MIB = 1024 * 1024, LARGE = 64 * MIB, CHUNKS = LARGE / XD_CHUNK_BYTES };
+/* Larger than what a worker keeps of one payload for the next. */
+enum { MIB = 1024 * 1024, LARGE = 72 * MIB, CHUNKS = LARGE / XD_CHUNK_BYTES };
 
 static struct sys sys;
 
