@@ -222,6 +222,27 @@ enum xd_err xd_after_settle(struct xd_client_core *core)
     return XD_OK;
 }
 
+static bool has_arrived(const struct xd_future *parent)
+{
+    size_t i = 0;
+    while (i < parent->part_count && parent->parts[i].outcome != 0) {
+        i++;
+    }
+    return i > 0 && i == parent->part_count;
+}
+
+bool xd_after_is_arriving(const struct xd_future *child)
+{
+    const struct xd_after *after = child->after;
+    for (uint32_t i = 0; after != NULL && i < after->count; i++) {
+        const struct xd_future *parent = after->parents[i];
+        if (parent->state != XD_FUTURE_ENDED && has_arrived(parent)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void xd_after_drop(struct xd_client_core *core, struct xd_future *child)
 {
     struct xd_after *after = child->after;

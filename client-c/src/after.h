@@ -4,6 +4,8 @@
 #ifndef XD_CLIENT_AFTER_H
 #define XD_CLIENT_AFTER_H
 
+#include <stdbool.h>
+
 #include "base/list.h"
 #include "base/task.h"
 
@@ -24,6 +26,10 @@ struct xd_after {
  * results, since the broker may not know them any more; or end as failed. Errors:
  * XD_ERR_NOMEM. */
 enum xd_err xd_after_settle(struct xd_client_core *core) XD_MUST_USE;
+
+/* Is a result it comes after on its way in pieces? The broker hears that the result came,
+ * and may forget that task, before its payloads are all here to go along. */
+bool xd_after_is_arriving(const struct xd_future *child);
 
 /* The broker has it, or it has ended. */
 void xd_after_drop(struct xd_client_core *core, struct xd_future *child);

@@ -176,6 +176,11 @@ static size_t gather(struct xd_client_core *core, xd_time now)
     const struct xd_bytes *profile = first_unsent(core)->profile;
     XD_LIST_EACH (link, &core->unsent) {
         struct xd_future *future = XD_ITEM(link, struct xd_future, link);
+        if (xd_after_is_arriving(future)) {
+            core->channel.retry_at =
+                xd_time_min(core->channel.retry_at, now + RETRY_AFTER);
+            break;
+        }
         bool same =
             future->profile == profile || xd_bytes_equal(future->profile, profile);
         bool ready =
