@@ -29,13 +29,22 @@ int cli_show_json(json_t *answer, bool json, void (*show)(json_t *answer))
     return cli_finish_output();
 }
 
-int cli_answer_json(const struct xd_bytes *text, bool json, void (*show)(json_t *answer))
+json_t *cli_read_answer(const struct xd_bytes *text)
 {
     json_error_t why;
     json_t *answer =
         json_loadb((const char *)text->data, text->size, JSON_REJECT_DUPLICATES, &why);
     if (answer == NULL) {
-        return cli_fail(CLI_REFUSED, "the answer is not JSON: %s", why.text);
+        (void)cli_fail(CLI_REFUSED, "the broker's answer is not JSON: %s", why.text);
+    }
+    return answer;
+}
+
+int cli_answer_json(const struct xd_bytes *text, bool json, void (*show)(json_t *answer))
+{
+    json_t *answer = cli_read_answer(text);
+    if (answer == NULL) {
+        return CLI_REFUSED;
     }
     int code = cli_show_json(answer, json, show);
     json_decref(answer);

@@ -8,6 +8,9 @@
 
 #include "cli.h"
 
+/* The JSON of an answer (json_decref() it); NULL after saying why: CLI_REFUSED. */
+json_t *cli_read_answer(const struct xd_bytes *text);
+
 /* The answer as JSON, or by `show`. Gives the exit code. */
 int cli_show_json(json_t *answer, bool json, void (*show)(json_t *answer));
 

@@ -7,20 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "answer.h"
+
 #define NEXT "_next"
 #define LIST_ROOM 32u
 #define ARGUMENT_ROOM 2048
-
-static json_t *read_answer(const struct xd_bytes *text)
-{
-    json_error_t why;
-    json_t *answer =
-        json_loadb((const char *)text->data, text->size, JSON_REJECT_DUPLICATES, &why);
-    if (answer == NULL) {
-        (void)cli_fail(CLI_REFUSED, "the broker's answer is not JSON: %s", why.text);
-    }
-    return answer;
-}
 
 /* The name of the first list that was cut; false: none was. */
 static bool find_cut(json_t *answer, char list[LIST_ROOM])
@@ -76,7 +67,7 @@ static int ask_page(const struct cli_common *common,
     struct xd_bytes *text = NULL;
     int code = cli_ask(common, verb, &argument, argument == NULL ? 0 : 1, &text);
     if (code == CLI_DONE) {
-        *out = read_answer(text);
+        *out = cli_read_answer(text);
         code = *out == NULL ? CLI_REFUSED : CLI_DONE;
     }
     xd_bytes_unref(text);

@@ -32,6 +32,11 @@ int cli_ask(const struct cli_common *common,
     return CLI_NO_BROKER;
 }
 
+int cli_finish_output(void)
+{
+    return CLI_DONE;
+}
+
 static char complaint[256];
 
 int cli_fail(enum cli_exit code, const char *format, ...)
