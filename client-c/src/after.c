@@ -231,16 +231,65 @@ static bool has_arrived(const struct xd_future *parent)
     return i > 0 && i == parent->part_count;
 }
 
-bool xd_after_is_arriving(const struct xd_future *child)
+static bool is_arriving(const struct xd_future *parent)
+{
+    return parent->state != XD_FUTURE_ENDED && has_arrived(parent);
+}
+
+bool xd_after_waits(const struct xd_future *child)
 {
     const struct xd_after *after = child->after;
     for (uint32_t i = 0; after != NULL && i < after->count; i++) {
         const struct xd_future *parent = after->parents[i];
-        if (parent->state != XD_FUTURE_ENDED && has_arrived(parent)) {
+        if (is_arriving(parent) || (parent->after != NULL && parent->after->aside)) {
             return true;
         }
     }
     return false;
+}
+
+static bool keeps_its_place(const struct xd_task *task)
+{
+    return task->everywhere || task->options.replaces != NULL ||
+           task->options.dedupe != NULL;
+}
+
+static void set_aside(struct xd_client_core *core, struct xd_future *child)
+{
+    xd_list_remove(&child->link);
+    xd_list_push_back(&core->aside, &child->link);
+    child->state = XD_FUTURE_BUSY;
+    core->unsent_count--;
+    core->unsent_bytes -= child->bytes;
+    child->after->aside = true;
+}
+
+static void leave_waiting(struct xd_client_core *core)
+{
+    XD_LIST_EACH (link, &core->children) { /* who comes after another lies behind it */
+        struct xd_after *after = XD_ITEM(link, struct xd_after, link);
+        after->aside = after->aside && xd_after_waits(after->child);
+    }
+}
+
+void xd_after_sort(struct xd_client_core *core)
+{
+    leave_waiting(core);
+    for (struct xd_list *link = core->aside.prev, *before; link != &core->aside;
+         link = before) {
+        before = link->prev;
+        struct xd_future *child = XD_ITEM(link, struct xd_future, link);
+        if (!child->after->aside) {
+            xd_client_core_unsend(core, child);
+        }
+    }
+    XD_LIST_EACH (link, &core->children) {
+        struct xd_future *child = XD_ITEM(link, struct xd_after, link)->child;
+        if (child->state == XD_FUTURE_UNSENT && xd_after_waits(child) &&
+            !keeps_its_place(&child->task)) {
+            set_aside(core, child);
+        }
+    }
 }
 
 void xd_after_drop(struct xd_client_core *core, struct xd_future *child)

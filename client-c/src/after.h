@@ -16,6 +16,7 @@ struct xd_future;
 struct xd_after {
     struct xd_list link; /* core.children */
     struct xd_future *child;
+    bool aside;     /* core.aside has the child */
     uint32_t own;   /* frames of the child itself */
     uint32_t taken; /* bits: those whose results are among its frames */
     uint32_t count;
@@ -27,9 +28,15 @@ struct xd_after {
  * XD_ERR_NOMEM. */
 enum xd_err xd_after_settle(struct xd_client_core *core) XD_MUST_USE;
 
-/* Is a result it comes after on its way in pieces? The broker hears that the result came,
- * and may forget that task, before its payloads are all here to go along. */
-bool xd_after_is_arriving(const struct xd_future *child);
+/* Does it come after a result that is on its way in pieces, or after one that does? The
+ * broker hears that the result came, and may forget that task, before its payloads are
+ * all here to go along. */
+bool xd_after_waits(const struct xd_future *child);
+
+/* Who waits goes aside, so that the others do not wait for it; who waits no more goes
+ * back to the unsent. Whose place among the others counts stays there, and they wait: an
+ * everywhere-task, and one with a key. */
+void xd_after_sort(struct xd_client_core *core);
 
 /* The broker has it, or it has ended. */
 void xd_after_drop(struct xd_client_core *core, struct xd_future *child);

@@ -26,6 +26,7 @@ enum xd_err xd_client_core_init(struct xd_client_core *core,
     xd_map_init(&core->by_id, seed);
     struct xd_list *lists[] = {&core->unsent,
                                &core->busy,
+                               &core->aside,
                                &core->offered,
                                &core->cancels,
                                &core->ended,
@@ -168,24 +169,20 @@ static struct xd_future *first_unsent(const struct xd_client_core *core)
                : XD_ITEM(core->unsent.next, struct xd_future, link);
 }
 
-/* The unsent ones from the front that fit into one message: same profile, within the
+/* The unsent ones from the front that fit into one message: of that profile, within the
  * limits. */
-static size_t gather(struct xd_client_core *core, xd_time now)
+static size_t gather(struct xd_client_core *core,
+                     const struct xd_bytes *profile,
+                     xd_time now)
 {
     struct xd_room room = {0};
-    const struct xd_bytes *profile = first_unsent(core)->profile;
     XD_LIST_EACH (link, &core->unsent) {
         struct xd_future *future = XD_ITEM(link, struct xd_future, link);
-        if (xd_after_is_arriving(future)) {
-            core->channel.retry_at =
-                xd_time_min(core->channel.retry_at, now + RETRY_AFTER);
-            break;
-        }
         bool same =
             future->profile == profile || xd_bytes_equal(future->profile, profile);
         bool ready =
             xd_list_is_empty(&future->made) || xd_channel_has_bulk(&core->channel, now);
-        if (!same || !ready ||
+        if (!same || !ready || xd_after_waits(future) ||
             xd_client_core_setup_send(core, future->setup, now) != XD_OK ||
             !xd_room_take(
                 &room,
@@ -214,15 +211,21 @@ static void mark_sent(struct xd_client_core *core, size_t count)
 
 static void flush_tasks(struct xd_client_core *core, xd_time now)
 {
+    xd_after_sort(core);
     if (xd_after_settle(core) != XD_OK) {
         core->channel.retry_at = xd_time_min(core->channel.retry_at, now + RETRY_AFTER);
         return;
     }
-    while (first_unsent(core) != NULL) {
+    struct xd_future *first;
+    while ((first = first_unsent(core)) != NULL) {
+        if (xd_after_waits(first)) {
+            core->flush_at = XD_NEVER; /* until what it waits for has ended */
+            return;
+        }
         struct xd_msg msg = {.kind = XD_KIND_SUBMIT};
-        msg.tasks.profile = first_unsent(core)->profile;
+        msg.tasks.profile = first->profile;
         msg.tasks.tasks = core->batch;
-        msg.tasks.count = gather(core, now);
+        msg.tasks.count = gather(core, first->profile, now);
         if (msg.tasks.count == 0 || xd_client_core_send(core, &msg, now) != XD_OK) {
             return;
         }
@@ -303,16 +306,20 @@ static bool is_counting(const struct xd_client_core *core)
     return false;
 }
 
+void xd_client_core_unsend(struct xd_client_core *core, struct xd_future *future)
+{
+    xd_list_remove(&future->link);
+    xd_list_push_front(&core->unsent, &future->link);
+    future->state = XD_FUTURE_UNSENT;
+    core->unsent_count++;
+    core->unsent_bytes += future->bytes;
+}
+
 /* The broker was full: these go first, in their order. */
 static void retry_busy(struct xd_client_core *core)
 {
     while (!xd_list_is_empty(&core->busy)) {
-        struct xd_future *future = XD_ITEM(core->busy.prev, struct xd_future, link);
-        xd_list_remove(&future->link);
-        xd_list_push_front(&core->unsent, &future->link);
-        future->state = XD_FUTURE_UNSENT;
-        core->unsent_count++;
-        core->unsent_bytes += future->bytes;
+        xd_client_core_unsend(core, XD_ITEM(core->busy.prev, struct xd_future, link));
     }
     core->busy_until = XD_NEVER;
 }

@@ -16,9 +16,10 @@
 #include "names.h"
 
 enum xd_future_state {
-    XD_FUTURE_UNSENT,   /* in core.unsent */
-    XD_FUTURE_BUSY,     /* in core.busy until the time to try again */
-    XD_FUTURE_SENT,     /* in core.offered: the broker may still say BUSY */
+    XD_FUTURE_UNSENT, /* in core.unsent */
+    XD_FUTURE_BUSY,   /* in core.busy until the time to try again, or in core.aside until
+                         the result that it comes after is here */
+    XD_FUTURE_SENT,   /* in core.offered: the broker may still say BUSY */
     XD_FUTURE_ACCEPTED, /* the broker has it; its small frames are let go of */
     XD_FUTURE_ENDED
 };
@@ -108,7 +109,7 @@ struct xd_client_core {
     struct xd_channel channel;
     struct xd_names names;
     struct xd_map by_id;
-    struct xd_list unsent, busy, offered, cancels, ended, to_call, news, questions;
+    struct xd_list unsent, busy, aside, offered, cancels, ended, to_call, news, questions;
     struct xd_list dead; /* ended after the application gave them up: to be destroyed */
     struct xd_list drops, dead_setups;
     struct xd_list children; /* of tasks that come after others, see options.h */
@@ -160,6 +161,9 @@ enum xd_err xd_client_core_admit(struct xd_client_core *core,
 void xd_client_core_add(struct xd_client_core *core,
                         struct xd_future *future,
                         xd_time now);
+
+/* Put it in front of the unsent again: it was in .busy or .aside. */
+void xd_client_core_unsend(struct xd_client_core *core, struct xd_future *future);
 
 /* Is it time for the unsent to leave? */
 bool xd_client_core_is_due(const struct xd_client_core *core, xd_time now);

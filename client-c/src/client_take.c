@@ -50,6 +50,9 @@ static void leave_tables(struct xd_client_core *core, struct xd_future *future)
 static void announce(struct xd_client_core *core, struct xd_future *future)
 {
     leave_tables(core, future);
+    if (future->children > 0) { /* they may leave now */
+        core->flush_at = core->heard_at;
+    }
     future->state = XD_FUTURE_ENDED;
     future->ended_at = core->heard_at;
     atomic_store_explicit(&future->done, true, memory_order_release);
@@ -323,6 +326,7 @@ static void take_answer(struct xd_client_core *core, const struct xd_admin *answ
             question->text = xd_bytes_ref(answer->text);
             if (question->counts_of != NULL) {
                 question->held = held_in(&core->busy, question->counts_of) +
+                                 held_in(&core->aside, question->counts_of) +
                                  held_in(&core->unsent, question->counts_of);
             }
             xd_list_remove(link);

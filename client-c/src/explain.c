@@ -183,9 +183,12 @@ static enum xd_err visit_unsent(struct xd_client *client,
         return XD_ERR_NOMEM;
     }
     xd_pump_lock(&client->pump);
-    size_t count = copy_unsent(&client->core.busy, profile, ids, XD_STATES_MAX);
-    count +=
-        copy_unsent(&client->core.unsent, profile, ids + count, XD_STATES_MAX - count);
+    const struct xd_list *lists[] = {
+        &client->core.busy, &client->core.aside, &client->core.unsent};
+    size_t count = 0;
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        count += copy_unsent(lists[i], profile, ids + count, XD_STATES_MAX - count);
+    }
     xd_pump_unlock(&client->pump);
     for (size_t i = 0; i < count; i++) {
         struct xd_task_state state = {.id = ids[i], .state = "unsent", .attempt = 1};

@@ -307,6 +307,122 @@ Test(after, results_of_too_many_payloads_fail_it)
     cr_assert(strstr(child->text, "too many payloads") != NULL, "%s", child->text);
 }
 
+/* ---- results that are on their way in pieces */
+
+#define PIECE "the piece"
+
+static const struct xd_ref piece_ref = {{5}, 1};
+
+/* The broker says that it ended, and its payload comes in chunks. */
+static struct xd_future *arriving_task(void)
+{
+    struct xd_future *future = open_task();
+    struct xd_frame frame = {
+        .ref = piece_ref, .size = strlen(PIECE), .role = XD_FRAME_BODY};
+    struct xd_result result = {.id = future->task.id,
+                               .outcome = XD_OUTCOME_DONE,
+                               .frames = &frame,
+                               .frame_count = 1};
+    struct xd_msg msg = {.kind = XD_KIND_RESULT};
+    msg.results.results = &result;
+    msg.results.count = 1;
+    fake_say(fake, XD_LANE_CONTROL, &msg);
+    turn(0);
+    fake_say_hello_ok(fake, XD_LANE_BULK, 0);
+    turn(0);
+    cr_assert_neq(future->state, XD_FUTURE_ENDED);
+    return future;
+}
+
+/* All of it, or that it cannot be read any more. */
+static void arrive(enum xd_err code)
+{
+    struct xd_msg msg = {.kind = XD_KIND_CHUNK};
+    msg.chunk = (struct xd_chunk){.ref = piece_ref, .code = code};
+    if (code == XD_OK) {
+        cr_assert_eq(xd_bytes_text(PIECE, &msg.chunk.bytes), XD_OK);
+    }
+    fake_say(fake, XD_LANE_BULK, &msg);
+    xd_bytes_unref(msg.chunk.bytes);
+    turn(0);
+}
+
+/* The next SUBMIT is of these, in this order; what is said of payloads is passed over. */
+static void expect_sent(struct xd_future *const *futures, size_t count)
+{
+    struct xd_msg msg;
+    while (fake_hear(fake, &msg) && msg.kind != XD_KIND_SUBMIT) {
+        xd_msg_clear(&msg);
+    }
+    cr_assert_eq(msg.kind, XD_KIND_SUBMIT);
+    cr_assert_eq(msg.tasks.count, count, "%zu", msg.tasks.count);
+    for (size_t i = 0; i < count; i++) {
+        cr_assert(xd_task_id_equal(&msg.tasks.tasks[i].id, &futures[i]->task.id));
+    }
+    xd_msg_clear(&msg);
+}
+
+Test(after, others_pass_those_that_wait_for_a_payload)
+{
+    struct xd_future *parent = arriving_task();
+    struct xd_future *child = submit_after(&parent, 1);
+    struct xd_future *grandchild = submit_after(&child, 1), *other = submit();
+    turn(XD_MS);
+    expect_sent(&other, 1);
+    cr_assert_gt(xd_client_core_deadline(core), now, "nothing is due until it is here");
+    cr_assert_eq(core->unsent_bytes, 0);
+    arrive(XD_OK);
+    cr_assert_eq(parent->outcome, XD_OUTCOME_DONE);
+    turn(0);
+    cr_assert_eq(child->task.frame_count, 3);
+    expect_text(&child->task, 2, PIECE);
+    struct xd_future *const both[] = {child, grandchild};
+    expect_sent(both, 2);
+}
+
+Test(after, one_with_a_key_keeps_its_place)
+{
+    struct xd_future *parent = arriving_task();
+    const struct xd_call_options options = {
+        .after = &parent, .after_count = 1, .replaces = "key"};
+    const struct xd_call call = {.callee = "g", .options = &options};
+    struct xd_future *const both[] = {submit_call(&call), submit()};
+    turn(XD_MS);
+    cr_assert_eq(both[1]->state, XD_FUTURE_UNSENT);
+    cr_assert_gt(xd_client_core_deadline(core), now, "nothing is due until it is here");
+    arrive(XD_OK);
+    turn(0);
+    expect_sent(both, 2);
+}
+
+Test(after, a_payload_that_never_comes_fails_those_that_wait_for_it)
+{
+    struct xd_future *parent = arriving_task();
+    struct xd_future *child = submit_after(&parent, 1);
+    struct xd_future *grandchild = submit_after(&child, 1);
+    turn(XD_MS);
+    arrive(XD_ERR_GONE);
+    turn(0);
+    cr_assert_neq(parent->outcome, XD_OUTCOME_DONE);
+    cr_assert_eq(child->outcome, XD_OUTCOME_FAILED);
+    turn(0);
+    cr_assert_eq(grandchild->outcome, XD_OUTCOME_FAILED);
+}
+
+Test(after, who_waits_for_a_payload_can_be_cancelled)
+{
+    struct xd_future *parent = arriving_task();
+    struct xd_future *child = submit_after(&parent, 1);
+    turn(XD_MS);
+    xd_client_core_cancel(core, child);
+    cr_assert_eq(child->outcome, XD_OUTCOME_CANCELLED);
+    turn(0);
+    arrive(XD_OK);
+    turn(0);
+    cr_assert_eq(parent->outcome, XD_OUTCOME_DONE);
+    cr_assert(xd_list_is_empty(&core->aside));
+}
+
 /* ---- memory */
 
 Test(after, every_failed_allocation_only_delays)
