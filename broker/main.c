@@ -161,11 +161,15 @@ static void raise_descriptor_limit(void)
 
 /* libzmq's threads allocate what the loop frees, so a burst leaves much of the heap free
  * but resident (1,850 bytes for a queued task of 1,000). Once the process rests after
- * work the system gets that back. One arena for all threads would do it too, but costs a
- * tenth of the throughput. */
+ * work the system gets that back; and again after a while, longer each time, since what a
+ * client leaves behind may go without anything that counts as work. One arena for all
+ * threads would do it too, but costs a tenth of the throughput. */
+#define TRIM_FIRST (XD_S / 2)
+#define TRIM_LAST (60 * XD_S)
+
 struct rest {
     xd_time looked, cpu;
-    bool worked;
+    xd_time trim_at, wait; /* of rest; 0: it has not worked yet */
 };
 
 static xd_time read_clock(clockid_t clock)
@@ -178,18 +182,22 @@ static xd_time read_clock(clockid_t clock)
 static void trim_when_resting(struct rest *rest)
 {
     xd_time now = read_clock(CLOCK_MONOTONIC), cpu = read_clock(CLOCK_PROCESS_CPUTIME_ID);
-    if (now - rest->looked < XD_S / 2) {
+    if (now - rest->looked < TRIM_FIRST) {
         return;
     }
     bool works = cpu - rest->cpu > (now - rest->looked) / 50;
     rest->looked = now;
     rest->cpu = cpu;
+    if (works) {
+        rest->wait = TRIM_FIRST;
+        rest->trim_at = now;
+    } else if (rest->wait > 0 && now >= rest->trim_at) {
 #ifdef __GLIBC__
-    if (!works && rest->worked) {
         (void)malloc_trim(0);
-    }
 #endif
-    rest->worked = works;
+        rest->trim_at = now + rest->wait;
+        rest->wait = xd_time_min(2 * rest->wait, TRIM_LAST);
+    }
 }
 
 static void end_signals(sigset_t *set)
