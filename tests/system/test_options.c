@@ -45,7 +45,7 @@ Test(options, priority_goes_before_arrival)
     const struct xd_call_options batch = {.priority = XD_PRIORITY_BATCH},
                                  urgent = {.priority = XD_PRIORITY_INTERACTIVE};
     struct xd_future *order[4];
-    order[0] = call_block(client, NULL, 200);
+    order[0] = call_block(client, NULL, 600);
     order[3] = call_with(client, NULL, "count", NULL, &batch);
     order[2] = call_with(client, NULL, "count", NULL, NULL);
     order[1] = call_with(client, NULL, "count", NULL, &urgent);
@@ -58,7 +58,7 @@ Test(options, rank_decides_under_the_policy_priority)
     const struct xd_call_options low = {.rank = -5}, middle = {.rank = 0},
                                  high = {.rank = 5};
     struct xd_future *order[4];
-    order[0] = call_block(client, NULL, 200);
+    order[0] = call_block(client, NULL, 600);
     order[2] = call_with(client, NULL, "count", NULL, &middle);
     order[3] = call_with(client, NULL, "count", NULL, &low);
     order[1] = call_with(client, NULL, "count", NULL, &high);
@@ -71,7 +71,7 @@ Test(options, hint_of_a_short_run_goes_first)
     const struct xd_call_options slow = {.task_class = "slow", .estimate_us = 1000000},
                                  quick = {.task_class = "quick", .estimate_us = 1000};
     struct xd_future *order[3];
-    order[0] = call_block(client, NULL, 200);
+    order[0] = call_block(client, NULL, 600);
     order[2] = call_with(client, NULL, "sleep", "1", &slow);
     order[1] = call_with(client, NULL, "sleep", "1", &quick);
     call_expect_order(client, order, 3);
@@ -90,7 +90,7 @@ Test(options, run_times_are_learned_by_class)
     while (xd_client_next(client, &passed) == XD_OK) {
     }
     struct xd_future *order[3];
-    order[0] = call_block(client, NULL, 200);
+    order[0] = call_block(client, NULL, 600);
     order[2] = call_with(client, NULL, "sleep", "1", &slow);
     order[1] = call_with(client, NULL, "sleep", "60", &quick);
     struct xd_task_why why;
@@ -118,7 +118,7 @@ Test(options, deadline_ends_what_has_not_begun)
 {
     const struct xd_call_options soon = {.deadline_ms = 100},
                                  late = {.deadline_ms = 60000};
-    struct xd_future *block = call_block(client, NULL, 600);
+    struct xd_future *block = call_block(client, NULL, 1500);
     struct xd_future *missed = call_with(client, NULL, "count", NULL, &soon);
     struct xd_future *met = call_with(client, NULL, "count", NULL, &late);
     call_expect_end(missed, XD_OUTCOME_EXPIRED);
@@ -236,7 +236,7 @@ Test(options, twins_of_a_key_run_once)
 {
     const struct xd_call_options key = {.dedupe = "2024-01"},
                                  other = {.dedupe = "2024-02"};
-    struct xd_future *block = call_block(client, NULL, 200);
+    struct xd_future *block = call_block(client, NULL, 600);
     struct xd_future *first = call_with(client, NULL, "count", NULL, &key);
     struct xd_future *twin = call_with(client, NULL, "count", NULL, &key);
     call_expect_end(block, XD_OUTCOME_DONE);

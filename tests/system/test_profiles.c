@@ -156,7 +156,7 @@ Test(profiles, weights_share_workers)
     set("heavy", (struct xd_profile_settings){.set = XD_SET_WEIGHT, .weight = 4});
     enum { TASKS = 100 };
     static struct xd_future *futures[2][TASKS];
-    struct xd_future *block = call_block(client, "pool", 300);
+    struct xd_future *block = call_block(client, "pool", 600);
     for (int i = 0; i < TASKS; i++) {
         futures[0][i] = call_with(client, "light", "sleep", "5", NULL);
         futures[1][i] = call_with(client, "heavy", "sleep", "5", NULL);
@@ -242,7 +242,7 @@ Test(profiles, open_tasks_are_told_in_one_question)
 {
     const struct xd_call_options later = {.delay_ms = 60000};
     sys_workers(&sys, 1, NULL);
-    struct xd_future *running = call_block(client, NULL, 500);
+    struct xd_future *running = call_block(client, NULL, 2000);
     struct xd_future *waiting = call_with(client, NULL, "count", NULL, NULL);
     struct xd_future *delayed = call_with(client, "other", "count", NULL, &later);
     sys_sleep_ms(50);

@@ -174,18 +174,27 @@ static pid_t slot_pid(struct fixture *fixture)
     return (pid_t)atoi(text);
 }
 
-/* A task runs when its slot has said so. */
+static _Atomic bool running;
+
+static void see_running(void *context,
+                        struct xd_future *future,
+                        uint32_t part,
+                        const char *kind,
+                        struct xd_bytes *bytes)
+{
+    (void)context, (void)future, (void)part, (void)bytes;
+    running = running || strcmp(kind, "running") == 0;
+}
+
+/* A task that says when it has begun. */
 static struct xd_future *submit_running(struct fixture *fixture,
                                         const char *callee,
                                         const char *argument)
 {
-    char text[128];
-    cr_assert_eq(call(fixture, "say", "before", text), XD_OUTCOME_DONE);
+    running = false;
+    xd_client_on_event(fixture->client, see_running, NULL);
     struct xd_future *future = submit(fixture, callee, argument);
-    xd_time until = xdt_now() + 100 * XD_MS;
-    while (xdt_now() < until) {
-        turn(fixture);
-    }
+    TURN_UNTIL(fixture, running);
     return future;
 }
 

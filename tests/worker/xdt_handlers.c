@@ -217,9 +217,20 @@ static void setup(struct xd_job *job, void *state)
 
 /* ---- time ---- */
 
+/* Tell the client that the evaluation has begun: one event "running". */
+static void emit_running(struct xd_job *job)
+{
+    struct xd_bytes *nothing;
+    if (xd_bytes_copy(NULL, 0, &nothing) == XD_OK) {
+        (void)!xd_job_emit(job, "running", nothing);
+        xd_bytes_unref(nothing);
+    }
+}
+
 static void sleep_ms(struct xd_job *job, void *state)
 {
     (void)state;
+    emit_running(job);
     nap_ms(number_arg(job));
     finish_text(job, "slept");
 }
@@ -234,16 +245,6 @@ static void touch(struct xd_job *job, void *state)
         (void)!xd_job_touch(job);
     }
     finish_text(job, "touched");
-}
-
-/* Tell the client that the evaluation has begun: one event "running". */
-static void emit_running(struct xd_job *job)
-{
-    struct xd_bytes *nothing;
-    if (xd_bytes_copy(NULL, 0, &nothing) == XD_OK) {
-        (void)!xd_job_emit(job, "running", nothing);
-        xd_bytes_unref(nothing);
-    }
 }
 
 static void spin(struct xd_job *job, void *state)
