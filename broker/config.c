@@ -179,6 +179,24 @@ static bool parse_number(const char *text, bool bytes, uint64_t max, uint64_t *o
     return true;
 }
 
+static enum xd_err add_text(const char *name,
+                            char **list,
+                            size_t *count,
+                            size_t most,
+                            const char *value,
+                            struct xd_error *error)
+{
+    if (*count == most) {
+        return xd_fail(error, XD_ERR_INVALID, "%s: at most %zu of them", name, most);
+    }
+    list[*count] = strdup(value);
+    if (list[*count] == NULL) {
+        return xd_fail(error, XD_ERR_NOMEM, "%s: out of memory", name);
+    }
+    ++*count;
+    return XD_OK;
+}
+
 static enum xd_err add_listen(struct xdb_config *config,
                               const char *value,
                               struct xd_error *error)
@@ -187,18 +205,12 @@ static enum xd_err add_listen(struct xdb_config *config,
     if (err != XD_OK) {
         return err;
     }
-    if (config->listen_count == XDB_LIST_MAX) {
-        return xd_fail(error,
-                       XD_ERR_INVALID,
-                       "listen: at most %u addresses",
-                       XDB_LIST_MAX);
-    }
-    char *copy = strdup(value);
-    if (copy == NULL) {
-        return xd_fail(error, XD_ERR_NOMEM, "listen: out of memory");
-    }
-    config->listen[config->listen_count++] = copy;
-    return XD_OK;
+    return add_text("listen",
+                    config->listen,
+                    &config->listen_count,
+                    XDB_LIST_MAX,
+                    value,
+                    error);
 }
 
 /* The broker knows the settings, and says at its start which are wrong. */
@@ -211,18 +223,12 @@ static enum xd_err add_profile(struct xdb_config *config,
                        XD_ERR_INVALID,
                        "profile takes a name and settings, like 'gpu weight=2'");
     }
-    if (config->profile_count == XDB_PROFILES_MAX) {
-        return xd_fail(error,
-                       XD_ERR_INVALID,
-                       "profile: at most %u of them",
-                       XDB_PROFILES_MAX);
-    }
-    char *copy = strdup(value);
-    if (copy == NULL) {
-        return xd_fail(error, XD_ERR_NOMEM, "profile: out of memory");
-    }
-    config->profiles[config->profile_count++] = copy;
-    return XD_OK;
+    return add_text("profile",
+                    config->profiles,
+                    &config->profile_count,
+                    XDB_PROFILES_MAX,
+                    value,
+                    error);
 }
 
 static enum xd_err set_state(struct xdb_config *config,
