@@ -267,11 +267,22 @@ static void flush_ack(struct xd_client_core *core, xd_time now)
     }
 }
 
-/* Behind the tasks that were submitted before; but not behind those that wait until the
- * broker has room. */
+const char *xd_client_core_held_up(const struct xd_client_core *core)
+{
+    const struct xd_future *first = first_unsent(core);
+    if (!xd_list_is_empty(&core->busy)) {
+        return "the broker, or its profile, is full: it is offered again";
+    }
+    if (first != NULL && xd_after_waits(first)) {
+        return "a task before it comes after one whose result is still arriving here";
+    }
+    return NULL;
+}
+
+/* Behind the tasks that were submitted before, but for those that are held up. */
 static void flush_questions(struct xd_client_core *core, xd_time now)
 {
-    if (!xd_list_is_empty(&core->unsent) && xd_list_is_empty(&core->busy)) {
+    if (!xd_list_is_empty(&core->unsent) && xd_client_core_held_up(core) == NULL) {
         return;
     }
     XD_LIST_EACH_SAFE (link, &core->questions) {

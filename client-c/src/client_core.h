@@ -169,6 +169,9 @@ void xd_client_core_unsend(struct xd_client_core *core, struct xd_future *future
 bool xd_client_core_is_due(const struct xd_client_core *core, xd_time now);
 void xd_client_core_hurry(struct xd_client_core *core, xd_time now);
 
+/* Why the unsent cannot leave soon; NULL: they can. */
+const char *xd_client_core_held_up(const struct xd_client_core *core);
+
 /* Send what is due. */
 void xd_client_core_flush(struct xd_client_core *core, xd_time now);
 xd_time xd_client_core_deadline(const struct xd_client_core *core);

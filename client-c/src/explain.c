@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "after.h"
 #include "base/alloc.h"
 #include "client.h"
 
@@ -48,12 +49,14 @@ static bool explain_here(struct xd_future *future, struct xd_task_why *out)
     if (future->state == XD_FUTURE_ENDED) {
         copy(out->state, sizeof out->state, "ended", 5);
     } else if (future->state == XD_FUTURE_BUSY || future->state == XD_FUTURE_UNSENT) {
-        static const char WHY[] =
-            "the broker, or its profile, is full: it is offered again";
-        bool is_busy = !xd_list_is_empty(&future->client->core.busy);
+        const char *why = xd_after_waits(future)
+                              ? "a result that it comes after is still arriving here"
+                              : xd_client_core_held_up(&future->client->core);
         copy(out->state, sizeof out->state, "unsent", 6);
-        copy(out->reason, sizeof out->reason, WHY, is_busy ? sizeof WHY - 1 : 0);
-        is_here = is_busy; /* else it leaves before the question */
+        is_here = why != NULL; /* else it leaves before the question */
+        if (is_here) {
+            copy(out->reason, sizeof out->reason, why, strlen(why));
+        }
     } else {
         is_here = false;
     }
@@ -183,8 +186,9 @@ static enum xd_err visit_unsent(struct xd_client *client,
         return XD_ERR_NOMEM;
     }
     xd_pump_lock(&client->pump);
-    const struct xd_list *lists[] = {
-        &client->core.busy, &client->core.aside, &client->core.unsent};
+    const struct xd_list *lists[] = {&client->core.busy,
+                                     &client->core.aside,
+                                     &client->core.unsent};
     size_t count = 0;
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
         count += copy_unsent(lists[i], profile, ids + count, XD_STATES_MAX - count);

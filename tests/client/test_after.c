@@ -317,8 +317,9 @@ static const struct xd_ref piece_ref = {{5}, 1};
 static struct xd_future *arriving_task(void)
 {
     struct xd_future *future = open_task();
-    struct xd_frame frame = {
-        .ref = piece_ref, .size = strlen(PIECE), .role = XD_FRAME_BODY};
+    struct xd_frame frame = {.ref = piece_ref,
+                             .size = strlen(PIECE),
+                             .role = XD_FRAME_BODY};
     struct xd_result result = {.id = future->task.id,
                                .outcome = XD_OUTCOME_DONE,
                                .frames = &frame,
@@ -383,12 +384,19 @@ Test(after, others_pass_those_that_wait_for_a_payload)
 Test(after, one_with_a_key_keeps_its_place)
 {
     struct xd_future *parent = arriving_task();
-    const struct xd_call_options options = {
-        .after = &parent, .after_count = 1, .replaces = "key"};
+    const struct xd_call_options options = {.after = &parent,
+                                            .after_count = 1,
+                                            .replaces = "key"};
     const struct xd_call call = {.callee = "g", .options = &options};
     struct xd_future *const both[] = {submit_call(&call), submit()};
     turn(XD_MS);
     cr_assert_eq(both[1]->state, XD_FUTURE_UNSENT);
+    cr_assert_not_null(xd_client_core_held_up(core));
+    struct xd_question question;
+    cr_assert_eq(xd_client_core_ask(core, "status", NULL, 0, &question), XD_OK);
+    turn(0);
+    cr_assert(question.sent, "nobody knows how long it will take");
+    xd_client_core_unask(&question);
     cr_assert_gt(xd_client_core_deadline(core), now, "nothing is due until it is here");
     arrive(XD_OK);
     turn(0);
