@@ -9,6 +9,10 @@ shared <- file.path(args[1L], "src", "crossdock")
 counters <- "[.]gc(da|no)$"
 code <- c(
   sprintf("system(paste(Sys.getenv('XDT_SUITE'), '>', shQuote('%s'), '2>&1'))", log),
+  # what a killed process had begun to write of its counters
+  "for (trace in list.files(.libPaths()[1L], '^covr_trace_', full.names = TRUE)) {",
+  "  tryCatch(readRDS(trace), error = function(e) unlink(trace))",
+  "}",
   sprintf("unlink(list.files('%s', '%s', recursive = TRUE, full.names = TRUE))", shared, counters)
 )
 coverage <- covr::package_coverage(args[1L], type = "none", code = code, quiet = TRUE, clean = FALSE)
