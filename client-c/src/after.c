@@ -264,24 +264,14 @@ static void set_aside(struct xd_client_core *core, struct xd_future *child)
     child->after->aside = true;
 }
 
-static void leave_waiting(struct xd_client_core *core)
-{
-    XD_LIST_EACH (link, &core->children) { /* who comes after another lies behind it */
-        struct xd_after *after = XD_ITEM(link, struct xd_after, link);
-        after->aside = after->aside && xd_after_waits(after->child);
-    }
-}
-
+/* All go back first: who comes after another lies behind it among the children, so what
+ * became of that one is known by then. */
 void xd_after_sort(struct xd_client_core *core)
 {
-    leave_waiting(core);
-    for (struct xd_list *link = core->aside.prev, *before; link != &core->aside;
-         link = before) {
-        before = link->prev;
-        struct xd_future *child = XD_ITEM(link, struct xd_future, link);
-        if (!child->after->aside) {
-            xd_client_core_unsend(core, child);
-        }
+    while (!xd_list_is_empty(&core->aside)) {
+        struct xd_future *child = XD_ITEM(core->aside.prev, struct xd_future, link);
+        child->after->aside = false;
+        xd_client_core_unsend(core, child);
     }
     XD_LIST_EACH (link, &core->children) {
         struct xd_future *child = XD_ITEM(link, struct xd_after, link)->child;

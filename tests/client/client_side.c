@@ -99,3 +99,37 @@ void expect_nothing(void)
     struct xd_msg msg;
     cr_assert_not(fake_hear(fake, &msg), "%s was sent", xd_kind_name(msg.kind));
 }
+
+struct xd_future *large_result(uint64_t size)
+{
+    struct xd_future *future = submit();
+    turn(0);
+    expect_submit(1);
+    struct xd_frame frame = {.ref = {{5}, 1}, .size = size, .role = XD_FRAME_BODY};
+    struct xd_result result = {.id = future->task.id,
+                               .outcome = XD_OUTCOME_DONE,
+                               .frames = &frame,
+                               .frame_count = 1};
+    struct xd_msg msg = {.kind = XD_KIND_RESULT};
+    msg.results.results = &result;
+    msg.results.count = 1;
+    fake_say(fake, XD_LANE_CONTROL, &msg);
+    turn(0);
+    fake_expect(fake, XD_KIND_HELLO, &msg);
+    xd_msg_clear(&msg);
+    fake_say_hello_ok(fake, XD_LANE_BULK, 0);
+    cr_assert_not(atomic_load(&future->done));
+    turn(0);
+    return future;
+}
+
+void say_chunk(uint64_t offset, struct xd_bytes *bytes, enum xd_err code)
+{
+    struct xd_msg msg = {.kind = XD_KIND_CHUNK};
+    msg.chunk = (struct xd_chunk){.ref = {{5}, 1},
+                                  .reader = {7},
+                                  .offset = offset,
+                                  .code = code,
+                                  .bytes = bytes};
+    fake_say(fake, XD_LANE_BULK, &msg);
+}

@@ -30,4 +30,9 @@ struct xd_future *submit(void);
 void expect_submit(size_t count);
 void expect_nothing(void);
 
+/* A task whose result has one payload of `size` bytes, at worker 5, up to the CREDIT for
+ * it; and a piece of it, or why there is none (the bytes stay the caller's). */
+struct xd_future *large_result(uint64_t size);
+void say_chunk(uint64_t offset, struct xd_bytes *bytes, enum xd_err code);
+
 #endif

@@ -311,40 +311,15 @@ Test(after, results_of_too_many_payloads_fail_it)
 
 #define PIECE "the piece"
 
-static const struct xd_ref piece_ref = {{5}, 1};
-
-/* The broker says that it ended, and its payload comes in chunks. */
-static struct xd_future *arriving_task(void)
-{
-    struct xd_future *future = open_task();
-    struct xd_frame frame = {.ref = piece_ref,
-                             .size = strlen(PIECE),
-                             .role = XD_FRAME_BODY};
-    struct xd_result result = {.id = future->task.id,
-                               .outcome = XD_OUTCOME_DONE,
-                               .frames = &frame,
-                               .frame_count = 1};
-    struct xd_msg msg = {.kind = XD_KIND_RESULT};
-    msg.results.results = &result;
-    msg.results.count = 1;
-    fake_say(fake, XD_LANE_CONTROL, &msg);
-    turn(0);
-    fake_say_hello_ok(fake, XD_LANE_BULK, 0);
-    turn(0);
-    cr_assert_neq(future->state, XD_FUTURE_ENDED);
-    return future;
-}
-
 /* All of it, or that it cannot be read any more. */
 static void arrive(enum xd_err code)
 {
-    struct xd_msg msg = {.kind = XD_KIND_CHUNK};
-    msg.chunk = (struct xd_chunk){.ref = piece_ref, .code = code};
+    struct xd_bytes *bytes = NULL;
     if (code == XD_OK) {
-        cr_assert_eq(xd_bytes_text(PIECE, &msg.chunk.bytes), XD_OK);
+        cr_assert_eq(xd_bytes_text(PIECE, &bytes), XD_OK);
     }
-    fake_say(fake, XD_LANE_BULK, &msg);
-    xd_bytes_unref(msg.chunk.bytes);
+    say_chunk(0, bytes, code);
+    xd_bytes_unref(bytes);
     turn(0);
 }
 
@@ -365,7 +340,7 @@ static void expect_sent(struct xd_future *const *futures, size_t count)
 
 Test(after, others_pass_those_that_wait_for_a_payload)
 {
-    struct xd_future *parent = arriving_task();
+    struct xd_future *parent = large_result(strlen(PIECE));
     struct xd_future *child = submit_after(&parent, 1);
     struct xd_future *grandchild = submit_after(&child, 1), *other = submit();
     turn(XD_MS);
@@ -383,7 +358,7 @@ Test(after, others_pass_those_that_wait_for_a_payload)
 
 Test(after, one_with_a_key_keeps_its_place)
 {
-    struct xd_future *parent = arriving_task();
+    struct xd_future *parent = large_result(strlen(PIECE));
     const struct xd_call_options options = {.after = &parent,
                                             .after_count = 1,
                                             .replaces = "key"};
@@ -405,7 +380,7 @@ Test(after, one_with_a_key_keeps_its_place)
 
 Test(after, a_payload_that_never_comes_fails_those_that_wait_for_it)
 {
-    struct xd_future *parent = arriving_task();
+    struct xd_future *parent = large_result(strlen(PIECE));
     struct xd_future *child = submit_after(&parent, 1);
     struct xd_future *grandchild = submit_after(&child, 1);
     turn(XD_MS);
@@ -419,7 +394,7 @@ Test(after, a_payload_that_never_comes_fails_those_that_wait_for_it)
 
 Test(after, who_waits_for_a_payload_can_be_cancelled)
 {
-    struct xd_future *parent = arriving_task();
+    struct xd_future *parent = large_result(strlen(PIECE));
     struct xd_future *child = submit_after(&parent, 1);
     turn(XD_MS);
     xd_client_core_cancel(core, child);

@@ -572,41 +572,6 @@ Test(client, a_large_payload_is_offered_and_kept_until_the_end)
     xd_bytes_unref(bytes);
 }
 
-/* A result whose payload of `size` bytes is at worker 5, up to the CREDIT for it. */
-static struct xd_future *large_result(uint64_t size)
-{
-    struct xd_future *future = submit();
-    turn(0);
-    expect_submit(1);
-    struct xd_frame frame = {.ref = {{5}, 1}, .size = size, .role = XD_FRAME_BODY};
-    struct xd_result result = {.id = future->task.id,
-                               .outcome = XD_OUTCOME_DONE,
-                               .frames = &frame,
-                               .frame_count = 1};
-    struct xd_msg msg = {.kind = XD_KIND_RESULT};
-    msg.results.results = &result;
-    msg.results.count = 1;
-    fake_say(fake, XD_LANE_CONTROL, &msg);
-    turn(0);
-    fake_expect(fake, XD_KIND_HELLO, &msg);
-    xd_msg_clear(&msg);
-    fake_say_hello_ok(fake, XD_LANE_BULK, 0);
-    cr_assert_not(atomic_load(&future->done));
-    turn(0);
-    return future;
-}
-
-static void say_chunk(uint64_t offset, struct xd_bytes *bytes, enum xd_err code)
-{
-    struct xd_msg msg = {.kind = XD_KIND_CHUNK};
-    msg.chunk = (struct xd_chunk){.ref = {{5}, 1},
-                                  .reader = {7},
-                                  .offset = offset,
-                                  .code = code,
-                                  .bytes = bytes};
-    fake_say(fake, XD_LANE_BULK, &msg);
-}
-
 static void expect_credit(uint32_t chunks, bool done)
 {
     struct xd_msg msg;
