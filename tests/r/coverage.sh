@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # How much of the R package its tests run, R and C, in the session and in daemons, by package covr (Debian: r-cran-covr).
-# Not part of a test run: all tests once more, compiled without optimization, take a quarter of an hour on two idle cores.
+# Not part of a test run: all tests once more, compiled without optimization.
 #   coverage.sh FOLDER [FILE...]      FOLDER: for coverage.rds; FILE: only these tests, as in "serial" for test-serial.R
 # R_LIBS names the libraries with what the tests need, CROSSDOCK_BUILD a meson build directory, as for suite.sh. Prints
 # a line for each source file, the worst first, with the longest runs of lines that no test reached; last the figures.
